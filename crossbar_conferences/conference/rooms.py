@@ -1,0 +1,102 @@
+"""The values of a running conference: a room and the participants in it.
+
+Snapshots: whoever follows a conference (``live/``) makes new ones, everybody else only reads.
+Flags are ``None`` when the switch did not say; what that means is the reader's decision.
+
+Source: amqp.md 5 (search answers and events).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+_TRUE = (True, "true", "True")
+_FALSE = (False, "false", "False")
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """One call in a conference.
+
+    ``participant_id`` is the switch's member number, unique inside one run of the conference.
+    ``join_time`` is in gregorian seconds. ``conference_channel_vars`` keeps Kazoo's header case
+    (``Is-Moderator``, ``Speak``, ``Hear``, ``Talking``, ``Floor`` …).
+    """
+
+    participant_id: int
+    call_id: str | None = None
+    join_time: int | None = None
+    caller_id_name: str | None = None
+    caller_id_number: str | None = None
+    conference_channel_vars: Mapping[str, Any] = field(default_factory=dict)
+    custom_channel_vars: Mapping[str, Any] = field(default_factory=dict)
+    custom_application_vars: Mapping[str, Any] = field(default_factory=dict)
+    switch_hostname: str | None = None
+    conference_name: str | None = None
+    conference_uuid: str | None = None
+
+    def flag(self, header: str) -> bool | None:
+        """A boolean conference channel variable by its header, ``None`` when it says nothing."""
+        value = self.conference_channel_vars.get(header)
+        if value in _TRUE:
+            return True
+        if value in _FALSE:
+            return False
+        return None
+
+    @property
+    def is_moderator(self) -> bool | None:
+        """Whether this participant is a moderator."""
+        return self.flag("Is-Moderator")
+
+    @property
+    def speak(self) -> bool | None:
+        """Whether the others can hear this participant (false: muted)."""
+        return self.flag("Speak")
+
+    @property
+    def hear(self) -> bool | None:
+        """Whether this participant hears the others (false: deaf)."""
+        return self.flag("Hear")
+
+    @property
+    def talking(self) -> bool | None:
+        """Whether this participant is talking now."""
+        return self.flag("Talking")
+
+    @property
+    def floor(self) -> bool | None:
+        """Whether this participant holds the floor."""
+        return self.flag("Floor")
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """One running conference.
+
+    ``account_id`` is the account that the conference runs for, ``None`` when the switch does not
+    know. ``start_time`` is in gregorian seconds, ``run_time`` in seconds. ``recording`` is
+    ``None`` when nothing was heard about a recording. ``extra`` keeps headers without a field.
+    """
+
+    conference_id: str
+    account_id: str | None = None
+    instance_id: str | None = None
+    locked: bool | None = None
+    start_time: int | None = None
+    run_time: int | None = None
+    zone: str | None = None
+    switch_hostname: str | None = None
+    custom_conference_vars: Mapping[str, Any] = field(default_factory=dict)
+    recording: bool | None = None
+    participants: tuple[Participant, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def participant(self, participant_id: int) -> Participant | None:
+        """The participant with this number, ``None`` when nobody has it."""
+        for participant in self.participants:
+            if participant.participant_id == participant_id:
+                return participant
+        return None
