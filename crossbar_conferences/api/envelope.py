@@ -1,0 +1,122 @@
+"""The response envelope: which keys, in which order, and what makes an entity tag. Pure.
+
+Source: http.md 3; recordings.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from ..clock import iso8601
+from .errors import ApiError
+from .exchange import Exchange
+
+#: What a list's entity tag does not cover (http.md 3.3).
+_VOLATILE = frozenset({"auth_token", "node", "request_id", "timestamp", "tokens"})
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What every envelope of this process says about the process."""
+
+    node: str
+    version: str
+    include_auth_token: bool = True
+
+
+def frame(node_name: str, version: str, include_auth_token: bool = True) -> Frame:
+    """The frame for a node: its name is shown encoded (http.md 3.1)."""
+    digest = hashlib.md5(node_name.encode(), usedforsecurity=False).digest()
+    return Frame(base64.urlsafe_b64encode(digest).rstrip(b"=").decode(), version, include_auth_token)
+
+
+def success(exchange: Exchange, frame: Frame, now: float) -> dict[str, Any]:
+    """The envelope of an answer."""
+    answer = exchange.answer
+    body = _opening(exchange, frame, now)
+    body["metadata"] = answer_metadata(exchange)
+    body["data"] = answer.data
+    if answer.revision is not None:
+        body["revision"] = answer.revision
+    body["status"] = "success"
+    return body
+
+
+def failure(exchange: Exchange, frame: Frame, now: float, error: ApiError) -> dict[str, Any]:
+    """The envelope of an error: ``error`` is the status as text."""
+    body = _opening(exchange, frame, now)
+    for key in ("page_size", "start_key", "next_start_key"):
+        body.pop(key, None)
+    body["metadata"] = answer_metadata(exchange)
+    if error.has_data:
+        body["data"] = error.data
+    body["error"] = str(error.entry.status)
+    body["message"] = error.entry.message
+    body["status"] = "error"
+    return body
+
+
+def answer_metadata(exchange: Exchange) -> dict[str, Any]:
+    """``metadata``: id and dates of a document, overlaid with what the handler added."""
+    document = exchange.answer.document
+    metadata: dict[str, Any] = {}
+    if document is not None:
+        for key, field in (("id", "_id"), ("created", "pvt_created"), ("modified", "pvt_modified")):
+            if document.get(field) is not None:
+                metadata[key] = document[field]
+    metadata.update(exchange.answer.metadata)
+    return metadata
+
+
+def list_tag(exchange: Exchange) -> str:
+    """The md5 over a list's answer without what changes by itself: its revision and weak tag."""
+    stable = {
+        **exchange.answer.listing,
+        "metadata": answer_metadata(exchange),
+        "data": exchange.answer.data,
+    }
+    return hashlib.md5(dumps(stable), usedforsecurity=False).hexdigest()
+
+
+def live_tag(revision: str, live: Any) -> str:
+    """A tag of a document's form that also covers live data, so that 304 never hides a change."""
+    generation = revision.partition("-")[0]
+    digest = hashlib.md5(revision.encode() + dumps(live), usedforsecurity=False).hexdigest()
+    return f"{generation}-{digest}"
+
+
+def dumps(value: Any, *, pretty: bool = False) -> bytes:
+    """JSON bytes of a value; integers of any size."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_INDENT_2 if pretty else None)
+    except TypeError:
+        # orjson stops at 64 bits, Kazoo does not.
+        return json.dumps(value, ensure_ascii=False, indent=2 if pretty else None).encode()
+
+
+def _opening(exchange: Exchange, frame: Frame, now: float) -> dict[str, Any]:
+    body: dict[str, Any] = dict(exchange.answer.listing)
+    if exchange.identity is not None:
+        body["version"] = frame.version
+    if exchange.token is not None and frame.include_auth_token:
+        body["auth_token"] = exchange.token
+    body["tokens"] = {"consumed": exchange.consumed, "remaining": exchange.remaining}
+    body["timestamp"] = iso8601(now)
+    body["request_id"] = exchange.request_id
+    body["node"] = frame.node
+    return body
+
+
+def public(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A document as ``data`` shows it: no private keys, with ``id`` (data.md 2.3)."""
+    shown = {key: value for key, value in document.items() if not key.startswith(("_", "pvt_"))}
+    if document.get("_id") is not None:
+        shown["id"] = document["_id"]
+    return shown

@@ -1,0 +1,167 @@
+"""Every error that the API can answer, in one table, and the exception that carries one.
+
+A handler raises `ApiError` through one of the functions at the end; `CATALOGUE` is what the
+contract test and the documentation read. Source: http.md 7, 13; recordings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..errors import CrossbarConferencesError
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One kind of error: HTTP status, the envelope's ``message``, and when it is given.
+
+    ``empty`` answers have no body at all: they come from the HTTP layer, not from the resource.
+    """
+
+    name: str
+    status: int
+    message: str
+    when: str
+    empty: bool = False
+
+
+_ENTRIES = (
+    Entry("validation_error", 400, "validation error", "the body or a parameter breaks a rule"),
+    Entry("malformed_header", 400, "", "Accept, If-Match or If-None-Match cannot be read", empty=True),
+    Entry("invalid_credentials", 401, "invalid_credentials", "no token, or one that is not valid"),
+    Entry("invalid_account", 401, "invalid credentials", "the account id in the path is not an account"),
+    Entry("forbidden", 403, "forbidden", "the token's account may not touch this account"),
+    Entry("not_found", 404, "not_found", "no such path"),
+    Entry("bad_identifier", 404, "bad_identifier", "no such document, user or participant"),
+    Entry("bad_media", 404, "bad identifier", "media that cannot be resolved"),
+    Entry("faulty_request", 404, "faulty_request", "an unknown participants action, or a bad list parameter"),
+    Entry("invalid_method", 405, "invalid_method", "the path does not take this verb"),
+    Entry("not_acceptable", 406, "", "no representation fits the Accept header", empty=True),
+    Entry("conflict", 409, "datastore_conflict", "the document was changed by somebody else meanwhile"),
+    Entry("gone", 410, "gone", "version 1 of the API"),
+    Entry("precondition_failed", 412, "", "If-Match or If-None-Match is not met", empty=True),
+    Entry("unsupported_media_type", 415, "", "the body is neither JSON nor a form", empty=True),
+    Entry("too_many_documents", 416, "range not satisfiable", "a list without paging is too long"),
+    Entry(
+        "idempotency_mismatch", 422, "idempotency_key_reused", "another body under the same Idempotency-Key"
+    ),
+    Entry("too_many_requests", 429, "too_many_requests", "the bucket of this caller is empty"),
+    Entry("internal_error", 500, "internal_error", "a fault of ours; the log has it under the request id"),
+    Entry("store_missing", 500, "datastore_missing", "the account's database is not there"),
+    Entry("store_fault", 500, "datastore_fault", "the document store answered with an error"),
+    Entry("unknown_method", 501, "", "a verb that HTTP servers do not know", empty=True),
+    Entry("store_unreachable", 503, "datastore_unreachable", "the document store cannot be reached"),
+    Entry("store_fatal", 503, "datastore_fault", "the check for numbers in use failed"),
+    Entry("bus_unavailable", 503, "bus_unavailable", "the message broker cannot be reached"),
+    Entry("overloaded", 503, "overloaded", "more requests at once than the limit; try again later"),
+)
+
+#: Every error by name.
+CATALOGUE: Final[Mapping[str, Entry]] = {entry.name: entry for entry in _ENTRIES}
+
+_NO_DATA: Final = object()
+
+
+class ApiError(CrossbarConferencesError):
+    """An answer that is an error of the catalogue."""
+
+    def __init__(self, name: str, data: Any = _NO_DATA, *, headers: Mapping[str, str] | None = None) -> None:
+        self.entry = CATALOGUE[name]
+        self.headers = dict(headers or {})
+        self._data = data
+        super().__init__(self.entry.when)
+
+    @property
+    def has_data(self) -> bool:
+        """Whether the envelope gets ``data``."""
+        return self._data is not _NO_DATA
+
+    @property
+    def data(self) -> Any:
+        """What goes into the envelope's ``data``."""
+        return None if self._data is _NO_DATA else self._data
+
+
+def validation_error(errors: Mapping[str, Any]) -> ApiError:
+    """400: ``errors`` is a map of path to rule to details (http.md 5.1)."""
+    return ApiError("validation_error", dict(errors))
+
+
+def bad_identifier(cause: str) -> ApiError:
+    """404: there is no such thing; ``cause`` is its id."""
+    return ApiError("bad_identifier", {"cause": cause, "message": "bad identifier"})
+
+
+def bad_participant(participant_id: int | str) -> ApiError:
+    """404: no such participant in the running conference."""
+    return ApiError("bad_identifier", {"id": participant_id, "message": "bad identifier"})
+
+
+def faulty_request(text: str = "faulty request") -> ApiError:
+    """404: the request makes no sense here."""
+    return ApiError("faulty_request", {"message": text})
+
+
+def invalid_credentials() -> ApiError:
+    """401: no token, or one that is not valid."""
+    return ApiError("invalid_credentials", {"message": "invalid credentials"})
+
+
+def invalid_account() -> ApiError:
+    """401: the path names no account (http.md 1.4)."""
+    return ApiError("invalid_account", {"message": "invalid credentials"})
+
+
+def forbidden(cause: str | None = None) -> ApiError:
+    """403; ``cause`` says when restrictions of the token are the reason."""
+    data = {"message": "forbidden"}
+    if cause:
+        data["cause"] = cause
+    return ApiError("forbidden", data)
+
+
+def not_found() -> ApiError:
+    """404: no such path."""
+    return ApiError("not_found", {"message": "not found"})
+
+
+def invalid_method() -> ApiError:
+    """405: the path does not take this verb."""
+    return ApiError("invalid_method", {"message": "method not allowed"})
+
+
+def too_many_requests() -> ApiError:
+    """429: the caller's bucket is empty."""
+    return ApiError("too_many_requests", {"message": "too many requests"})
+
+
+def conflict() -> ApiError:
+    """409: a save race was lost."""
+    return ApiError("conflict", {"message": "conflicting documents"})
+
+
+def store_unreachable() -> ApiError:
+    """503: the document store is away."""
+    return ApiError("store_unreachable", {"message": "datastore timeout"})
+
+
+def store_fatal() -> ApiError:
+    """503: the view of numbers in use cannot be read (http.md 5.4)."""
+    return ApiError("store_fatal", {"message": "datastore fatal error"})
+
+
+def store_fault(cause: str) -> ApiError:
+    """500: the document store answered with an error."""
+    return ApiError("store_fault", {"cause": cause, "message": "unknown failure"})
+
+
+def store_missing(cause: str) -> ApiError:
+    """500: the account has no database."""
+    return ApiError("store_missing", {"cause": cause, "message": "unknown failure"})
+
+
+def bus_unavailable() -> ApiError:
+    """503: the command cannot be published."""
+    return ApiError("bus_unavailable", {"message": "message broker unavailable"})

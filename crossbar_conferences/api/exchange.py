@@ -1,0 +1,111 @@
+"""One request on its way through the house, and what will be answered.
+
+The request half is read once and then frozen by convention; the answer half is filled by the
+handlers and turned into an HTTP response by ``pipeline.py``. Source: http.md 2, 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..auth.identity import Identity
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a handler decided. ``document`` gives metadata and revision; ``data`` the body."""
+
+    status: int = 200
+    data: Any = None
+    #: The stored document the answer is about, or an ad-hoc one (then it has no ``_rev``).
+    document: Mapping[str, Any] | None = None
+    #: Added to the metadata that the document gives.
+    metadata: dict[str, Any] = field(default_factory=dict)
+    revision: str | None = None
+    #: The entity tag with its quotes; only a GET answers it, preconditions use it always.
+    etag: str | None = None
+    #: Other revisions that ``If-Match`` takes for the tag.
+    also_matches: tuple[str, ...] = ()
+    #: page_size, start_key, next_start_key.
+    listing: dict[str, Any] = field(default_factory=dict)
+    is_list: bool = False
+    #: Relative; set on every PUT that loaded or made a document.
+    location: str | None = None
+    #: Replies that Kazoo gives through its stop path carry CORS headers always (http.md 1.7).
+    explicit: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A request as the API reads it."""
+
+    method: str
+    path: str
+    #: Path segments after the version, decoded, without empty ones at the end.
+    tokens: tuple[str, ...]
+    #: A key without ``=`` has the value ``True``.
+    query: Mapping[str, Any]
+    headers: Mapping[str, str]
+    client_ip: str
+    request_id: str
+    #: ``data`` of the request envelope: an object, or an array.
+    data: Any = field(default_factory=dict)
+    #: The whole request envelope, top-level keys normalised.
+    envelope: Mapping[str, Any] = field(default_factory=dict)
+    #: "json", "form", "file" (any other type) or "none".
+    body_kind: str = "none"
+    body_digest: str = ""
+    verb: str = ""
+    #: Names from the path: account_id, user_id, conference_id, participant_id.
+    parameters: dict[str, str] = field(default_factory=dict)
+    allowed: tuple[str, ...] | None = None
+    token: str | None = None
+    identity: Identity | None = None
+    account: Mapping[str, Any] | None = None
+    negotiated: bool = False
+    wants_csv: bool = False
+    consumed: int = 0
+    remaining: int = 0
+    answer: Answer = field(default_factory=Answer)
+
+    @property
+    def account_id(self) -> str:
+        """The account of the path."""
+        return self.parameters["account_id"]
+
+    @property
+    def conference_id(self) -> str:
+        """The conference of the path."""
+        return self.parameters["conference_id"]
+
+    @property
+    def data_object(self) -> Mapping[str, Any]:
+        """``data`` when it is an object, else an empty one."""
+        return self.data if isinstance(self.data, Mapping) else {}
+
+    def value(self, name: str) -> Any:
+        """Kazoo's ``req_value``: data, then query, then envelope; ``None`` when nowhere (http.md 2.2)."""
+        for place in (self.data_object, self.query, self.envelope):
+            found = place.get(name)
+            if found is not None:
+                return found
+        return None
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        """A value that means yes or no."""
+        found = self.value(name)
+        return default if found is None else is_true(found)
+
+    def action(self) -> Any:
+        """The action of a conference: envelope, then data; the query is not read (http.md 2.2)."""
+        found = self.envelope.get("action")
+        return found if found not in (None, "") else self.data_object.get("action")
+
+
+def is_true(value: Any) -> bool:
+    """Kazoo's reading of a boolean-like value."""
+    return value is True or (isinstance(value, str) and value.lower() == "true")

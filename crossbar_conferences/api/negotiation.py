@@ -1,0 +1,162 @@
+"""What HTTP itself decides: representations, languages, CORS, preconditions. Pure.
+
+Kazoo leaves this to its web server; the rules are that server's. Source: http.md 1.6-1.10, 3.3, 13.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from .errors import ApiError
+
+#: Every verb that the server knows; another one is a 501.
+KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+#: The verbs announced before the path was looked at, as Kazoo lists them: OPTIONS twice.
+ALL_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+
+EXPIRED = "Fri, 01 Jan 1999 00:00:00 GMT"
+
+_ALLOW_HEADERS = (
+    "content-type, depth, user-agent, x-http-method-override, x-file-size, x-requested-with, "
+    "if-modified-since, x-file-name, cache-control, x-auth-token, x-kazoo-cluster-id, if-match, authorization"
+)
+_EXPOSE_HEADERS = "content-type, x-auth-token, x-request-id, x-kazoo-cluster-id, location, etag"
+
+_JSON_TYPES = ("application/json", "application/x-json")
+_CSV_TYPES = ("application/octet-stream", "text/csv", "text/comma-separated-values")
+
+_MEDIA_RANGE = re.compile(r"^([!#$%&'*+.^_`|~0-9A-Za-z-]+)/([!#$%&'*+.^_`|~0-9A-Za-z-]+)$")
+_QUALITY = re.compile(r"^(0(\.\d{0,3})?|1(\.0{0,3})?)$")
+_TAG = re.compile(r'^(?:W/)?"[^"\x00-\x20\x7f]*"$')
+_LANGUAGE = re.compile(r"^(\*|[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Representation:
+    """What will be sent: JSON, or CSV of a list."""
+
+    csv: bool = False
+
+
+def is_cors_request(headers: Mapping[str, str]) -> bool:
+    """Whether a browser asks from another origin (http.md 1.6)."""
+    return any(
+        name in headers
+        for name in ("Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers")
+    )
+
+
+def cors_headers(allowed: Iterable[str] | None) -> dict[str, str]:
+    """The CORS headers for a path that takes these verbs; ``None``: the path was not looked at yet."""
+    methods = ("OPTIONS", *(ALL_METHODS if allowed is None else allowed))
+    return {
+        "access-control-allow-origin": "*",
+        "access-control-allow-methods": ", ".join(methods),
+        "access-control-allow-headers": _ALLOW_HEADERS,
+        "access-control-expose-headers": _EXPOSE_HEADERS,
+        "access-control-max-age": "86400",
+    }
+
+
+def choose(accept: str | None, override: str | None) -> Representation:
+    """The representation for an Accept header, or for ``?accept=`` on a GET, which wins.
+
+    Raises `ApiError`: 406 when nothing fits, 400 when the header cannot be read.
+    """
+    if override:
+        if override in ("csv", *_CSV_TYPES):
+            return Representation(csv=True)
+        if override in ("json", *_JSON_TYPES):
+            return Representation()
+        accept = override if "/" in override else accept
+    if accept is None or not accept.strip():
+        return Representation()
+    for kind, subtype in _by_quality(accept):
+        media_type = f"{kind}/{subtype}"
+        if media_type in _JSON_TYPES or (kind in ("*", "application") and subtype == "*"):
+            return Representation()
+        if media_type in _CSV_TYPES or media_type == "text/*":
+            return Representation(csv=True)
+    raise ApiError("not_acceptable")
+
+
+def language(header: str | None) -> str:
+    """``content-language``: the caller's first choice, or ``en``; never a refusal."""
+    best = ("en", 0.0)
+    for part in (header or "").split(","):
+        tag, _, parameters = part.strip().partition(";")
+        name = tag.strip().lower()
+        if not _LANGUAGE.match(name) or name == "*":
+            continue
+        quality = _quality(parameters.strip().removeprefix("q=")) if parameters else 1.0
+        if quality is not None and quality > best[1]:
+            best = (name, quality)
+    return best[0]
+
+
+def check_preconditions(
+    verb: str, headers: Mapping[str, str], etag: str | None, also_matches: Iterable[str] = ()
+) -> bool:
+    """Whether a GET may be answered 304.
+
+    ``etag`` is the entity's tag with its quotes, ``also_matches`` revisions that If-Match takes
+    beside it. Raises `ApiError` with 412 when a condition is not met, 400 when one cannot be read.
+    """
+    if_match = headers.get("If-Match")
+    if if_match is not None:
+        wanted = _tags(if_match)
+        held = {tag.removeprefix("W/") for tag in (etag, *(f'"{rev}"' for rev in also_matches)) if tag}
+        # A PUT has no entity to compare with: Kazoo's tag exists for the other verbs only.
+        if verb == "PUT" or not held or not ("*" in wanted or held & wanted):
+            raise ApiError("precondition_failed")
+    if_none_match = headers.get("If-None-Match")
+    if if_none_match is None:
+        return False
+    wanted = {tag.removeprefix("W/") for tag in _tags(if_none_match)}
+    if verb == "PUT":
+        return False
+    matches = "*" in wanted or (etag is not None and etag.removeprefix("W/") in wanted)
+    if not matches:
+        if etag is None and verb == "GET":
+            raise ApiError("precondition_failed")
+        return False
+    if verb == "GET":
+        return True
+    raise ApiError("precondition_failed")
+
+
+def _by_quality(accept: str) -> list[tuple[str, str]]:
+    ranges: list[tuple[float, int, int, str, str]] = []
+    for position, part in enumerate(accept.split(",")):
+        media_range, *parameters = (piece.strip() for piece in part.split(";"))
+        match = _MEDIA_RANGE.match(media_range)
+        if match is None or (match[1] == "*" and match[2] != "*"):
+            raise ApiError("malformed_header")
+        quality = 1.0
+        for parameter in parameters:
+            name, _, value = parameter.partition("=")
+            if name.strip().lower() == "q":
+                read = _quality(value.strip())
+                if read is None:
+                    raise ApiError("malformed_header")
+                quality = read
+        specific = (match[1] != "*") + (match[2] != "*")
+        if quality > 0:
+            ranges.append((-quality, -specific, position, match[1].lower(), match[2].lower()))
+    return [(kind, subtype) for *_, kind, subtype in sorted(ranges)]
+
+
+def _quality(text: str) -> float | None:
+    return float(text) if _QUALITY.match(text) else None
+
+
+def _tags(header: str) -> set[str]:
+    if header.strip() == "*":
+        return {"*"}
+    tags = {part.strip() for part in header.split(",")}
+    if not all(_TAG.match(tag) for tag in tags):
+        raise ApiError("malformed_header")
+    return tags

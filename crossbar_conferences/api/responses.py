@@ -1,0 +1,123 @@
+"""An exchange, done, as an HTTP response.
+
+Source: http.md 1.7, 1.10, 3; recordings ``entry``.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from ..conference.csv import to_csv
+from . import envelope, negotiation
+from .errors import ApiError
+from .exchange import Exchange, is_true
+
+#: Shorter bodies are not worth compressing (http.md 1.10).
+COMPRESS_FROM = 300
+
+_CALLBACK = re.compile(r"^[\w$.\[\]]{1,128}$")
+_UNSAFE_IN_FILE_NAME = re.compile(r"[^A-Za-z0-9._ -]")
+
+
+def success_response(exchange: Exchange, frame: envelope.Frame, now: float) -> web.Response:
+    """The response to an exchange that went well."""
+    answer = exchange.answer
+    headers = _headers(exchange, always_cors=answer.explicit)
+    headers.update(answer.headers)
+    if answer.location is not None:
+        headers["location"] = answer.location
+    if exchange.verb == "GET":
+        headers["expires"] = negotiation.EXPIRED
+        if answer.etag is not None:
+            headers["etag"] = answer.etag
+    if exchange.wants_csv and answer.is_list:
+        return _csv_response(exchange, headers)
+    return _json_response(exchange, answer.status, envelope.success(exchange, frame, now), headers)
+
+
+def not_modified(exchange: Exchange) -> web.Response:
+    """304: what the client holds is still right."""
+    headers = _headers(exchange, always_cors=False)
+    headers["expires"] = negotiation.EXPIRED
+    if exchange.answer.etag is not None:
+        headers["etag"] = exchange.answer.etag
+    return web.Response(status=304, headers=headers)
+
+
+def error_response(exchange: Exchange, frame: envelope.Frame, now: float, error: ApiError) -> web.Response:
+    """The response to an exchange that failed; some errors have no body (http.md 7)."""
+    if error.entry.empty:
+        plain = _headers(exchange, always_cors=False)
+        return web.Response(status=error.entry.status, headers={**plain, **error.headers})
+    headers = _headers(exchange, always_cors=True)
+    if exchange.answer.location is not None:
+        headers["location"] = exchange.answer.location
+    headers.update(error.headers)
+    body = envelope.failure(exchange, frame, now, error)
+    return _json_response(exchange, error.entry.status, body, headers)
+
+
+def preflight_response(exchange: Exchange) -> web.Response:
+    """The answer to a browser's preflight."""
+    return web.Response(headers=_headers(exchange, always_cors=True))
+
+
+def _headers(exchange: Exchange, *, always_cors: bool) -> dict[str, str]:
+    headers = {"x-request-id": exchange.request_id}
+    if exchange.negotiated:
+        headers["content-language"] = negotiation.language(exchange.headers.get("Accept-Language"))
+        headers["vary"] = "accept-language, accept"
+    if always_cors or negotiation.is_cors_request(exchange.headers):
+        headers.update(negotiation.cors_headers(exchange.allowed))
+    return headers
+
+
+def _json_response(
+    exchange: Exchange, status: int, body: Mapping[str, Any], headers: dict[str, str]
+) -> web.Response:
+    pretty = is_true(exchange.headers.get("X-Pretty-Print")) or exchange.flag("pretty_print")
+    text = envelope.dumps(body, pretty=pretty)
+    callback = exchange.value("jsonp")
+    if isinstance(callback, str) and _CALLBACK.match(callback):
+        text = callback.encode() + b"(" + text + b");"
+    # Exactly this, without a charset: Monster UI compares it (realtime-ui-tests.md B.1).
+    headers["content-type"] = "application/json"
+    return _maybe_compressed(exchange, status, text, headers)
+
+
+def _csv_response(exchange: Exchange, headers: dict[str, str]) -> web.Response:
+    rows = exchange.answer.data
+    if not rows:
+        return web.Response(status=204)
+    headers["content-type"] = "text/csv"
+    name = _file_name(exchange)
+    headers["content-disposition"] = f'attachment; filename="{name}"'
+    return _maybe_compressed(exchange, 200, to_csv(rows).encode(), headers)
+
+
+def _file_name(exchange: Exchange) -> str:
+    given = exchange.headers.get("X-File-Name") or exchange.value("file_name")
+    if isinstance(given, str) and given:
+        return _UNSAFE_IN_FILE_NAME.sub("_", given)[:128]
+    return f"json_{exchange.request_id[:32]}.csv"
+
+
+def _maybe_compressed(exchange: Exchange, status: int, body: bytes, headers: dict[str, str]) -> web.Response:
+    if len(body) >= COMPRESS_FROM and _takes_gzip(exchange.headers.get("Accept-Encoding", "")):
+        headers["content-encoding"] = "gzip"
+        headers["vary"] = ", ".join(filter(None, (headers.get("vary"), "accept-encoding")))
+        body = gzip.compress(body, compresslevel=1)
+    return web.Response(status=status, body=body, headers=headers)
+
+
+def _takes_gzip(accept_encoding: str) -> bool:
+    for part in accept_encoding.lower().split(","):
+        coding, _, parameter = part.strip().partition(";")
+        if coding.strip() == "gzip":
+            return parameter.strip() not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False

@@ -1,0 +1,81 @@
+"""The route table: every path of the API, its verbs and its parameters.
+
+Dispatch, OPTIONS, 404 and 405, the OpenAPI document and the contract tests read this table.
+Source: http.md 1.2, 1.3.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A path below the version: literal segments, and ``{name}`` for parameters.
+
+    ``verbs`` in the order in which Kazoo announces them. ``guest`` routes need no token.
+    """
+
+    name: str
+    template: str
+    verbs: tuple[str, ...]
+    guest: bool = False
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """The template's parts."""
+        return tuple(self.template.split("/"))
+
+
+_DOCUMENT = ("GET", "PATCH", "DELETE", "POST", "PUT")
+
+_BELOW: Final = (
+    ("collection", "conferences", ("GET", "PUT")),
+    ("document", "conferences/{conference_id}", _DOCUMENT),
+    ("participants", "conferences/{conference_id}/participants", ("GET", "PUT")),
+    ("participant", "conferences/{conference_id}/participants/{participant_id}", ("GET", "PUT")),
+    ("email_invite", "conferences/{conference_id}/email_invite", ("PUT",)),
+    ("calendar", "conferences/{conference_id}/invite.ics", ("GET",)),
+    ("events", "conferences/{conference_id}/events", ("GET",)),
+)
+
+#: Where the resource hangs: below an account, below a user of it, or below nothing.
+_PARENTS: Final = ("accounts/{account_id}/", "accounts/{account_id}/users/{user_id}/", "")
+
+ROUTES: Final[tuple[Route, ...]] = (
+    *(Route(name, parent + path, verbs) for parent in _PARENTS for name, path, verbs in _BELOW),
+    Route("public_link", "accounts/{account_id}/conference_auth/{conference_id}", ("PUT",)),
+    Route("guest_login", "conference_auth", ("PUT",), guest=True),
+)
+
+#: ``/v2/…``, and every other version but the first.
+_VERSION = re.compile(r"^v(\d+)$")
+
+
+def version_of(segment: str) -> int | None:
+    """The number of a version segment such as ``v2``; ``None`` when it is none."""
+    match = _VERSION.match(segment)
+    return int(match[1]) if match and len(match[1]) < 10 else None
+
+
+def match(tokens: Sequence[str]) -> tuple[Route, dict[str, str]] | None:
+    """The route of a path and its parameters.
+
+    ``account`` stands for the token's own account and is resolved before (http.md 1.2).
+    """
+    for route in ROUTES:
+        segments = route.segments
+        if len(segments) != len(tokens):
+            continue
+        parameters: dict[str, str] = {}
+        for segment, token in zip(segments, tokens, strict=True):
+            if segment.startswith("{"):
+                parameters[segment[1:-1]] = token
+            elif segment != token:
+                break
+        else:
+            return route, parameters
+    return None

@@ -1,0 +1,165 @@
+"""How a running conference is shown to clients: Kazoo 5's form and the seed's, both at once. Pure.
+
+Source: the seed's samples, http.md 3.6, 3.7, 4.2, 13; recordings ``live``, ``participants``, ``list``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..clock import gregorian_seconds
+from .rooms import Participant, Room
+
+#: The seed shows these beside a participant's own keys; Kazoo 5 has them nested only.
+_FLAT_FLAGS = (
+    "is_moderator",
+    "floor",
+    "video",
+    "speak",
+    "hear",
+    "talking",
+    "mute_detect",
+    "energy_level",
+    "current_energy",
+)
+
+
+def snake_case(value: Any) -> Any:
+    """Kazoo's normalisation of keys, through objects and lists; nulls go (http.md 10).
+
+    Only ASCII letters are lowered: Kazoo's own rule damages other text."""
+    if isinstance(value, Mapping):
+        return {_snake(key): snake_case(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [snake_case(item) for item in value]
+    return value
+
+
+def _snake(key: str) -> str:
+    return "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else "_" if c == "-" else c for c in key)
+
+
+def participant(member: Participant, now: float) -> dict[str, Any]:
+    """One participant. ``now`` in unix seconds gives ``duration``."""
+    nested = snake_case(member.conference_channel_vars)
+    shown: dict[str, Any] = {
+        "call_id": member.call_id,
+        "conference_name": member.conference_name,
+        "conference_uuid": member.conference_uuid,
+        "switch_hostname": member.switch_hostname,
+        "participant_id": member.participant_id,
+        "join_time": member.join_time,
+        "caller_id_name": member.caller_id_name,
+        "caller_id_number": member.caller_id_number,
+        "custom_channel_vars": snake_case(member.custom_channel_vars),
+        "conference_channel_vars": nested,
+        "custom_application_vars": snake_case(member.custom_application_vars),
+    }
+    shown = {key: value for key, value in shown.items() if value is not None}
+    # A participant without a join time crashes Kazoo (http.md 3.7); here it has just come.
+    joined = member.join_time if member.join_time is not None else gregorian_seconds(now)
+    shown["duration"] = max(0, gregorian_seconds(now) - joined)
+    shown.update({flag: nested[flag] for flag in _FLAT_FLAGS if flag in nested})
+    return shown
+
+
+def participants(room: Room | None, now: float) -> list[dict[str, Any]]:
+    """Everybody in a conference, in order of joining."""
+    if room is None:
+        return []
+    return [participant(member, now) for member in sorted(room.participants, key=lambda m: m.participant_id)]
+
+
+def counts(room: Room | None, now: float) -> dict[str, Any]:
+    """``members`` (without moderators), ``moderators``, ``duration`` in seconds, ``is_locked``."""
+    if room is None:
+        return {"members": 0, "moderators": 0, "duration": 0, "is_locked": False}
+    moderators = sum(member.is_moderator is True for member in room.participants)
+    return {
+        "members": len(room.participants) - moderators,
+        "moderators": moderators,
+        "duration": run_time(room, now),
+        "is_locked": room.locked is True,
+    }
+
+
+def run_time(room: Room, now: float) -> int:
+    """How long the conference has been running, in seconds."""
+    if room.start_time is not None:
+        return max(0, gregorian_seconds(now) - room.start_time)
+    return room.run_time or 0
+
+
+def metadata(room: Room | None, now: float) -> dict[str, Any]:
+    """Real-time data as Kazoo 5 puts it into the envelope's ``metadata``."""
+    shown = _details(room, now)
+    shown["participants"] = participants(room, now)
+    if room is not None:
+        shown["locked"] = room.locked is True
+        shown["conference_id"] = room.conference_id
+    shown.update(counts(room, now))
+    return shown
+
+
+def read_only(room: Room | None, now: float) -> dict[str, Any]:
+    """Real-time data of one conference as the seed puts it into ``data._read_only``."""
+    figures = counts(room, now)
+    return {**figures, "admins": figures["moderators"], "participants": participants(room, now)}
+
+
+def listed(room: Room | None, now: float) -> dict[str, Any]:
+    """``_read_only`` of a list's item: the figures, and the room's own data when it runs."""
+    return {**_details(room, now), **counts(room, now)}
+
+
+def flat(room: Room | None, now: float) -> dict[str, Any]:
+    """The figures that the seed shows in a list's item itself."""
+    figures = counts(room, now)
+    return {
+        "members": figures["members"],
+        "admins": figures["moderators"],
+        "duration": figures["duration"],
+        "is_locked": figures["is_locked"],
+    }
+
+
+def stable(room: Room | None) -> Any:
+    """What an entity tag covers: everything but the seconds that pass by themselves."""
+    if room is None:
+        return None
+    return [
+        room.instance_id,
+        room.locked,
+        room.recording,
+        snake_case(room.custom_conference_vars),
+        [
+            [
+                member.participant_id,
+                member.call_id,
+                member.caller_id_name,
+                member.caller_id_number,
+                snake_case(member.conference_channel_vars),
+            ]
+            for member in sorted(room.participants, key=lambda m: m.participant_id)
+        ],
+    ]
+
+
+def _details(room: Room | None, now: float) -> dict[str, Any]:
+    if room is None:
+        return {}
+    shown: dict[str, Any] = {
+        "uuid": room.instance_id,
+        "start_time": room.start_time,
+        "run_time": run_time(room, now),
+        "switch_hostname": room.switch_hostname,
+        "zone": room.zone,
+        "participant_count": len(room.participants),
+    }
+    shown.update(snake_case(room.extra))
+    if room.custom_conference_vars:
+        shown["custom_conference_vars"] = snake_case(room.custom_conference_vars)
+    if room.recording is not None:
+        shown["is_recording"] = room.recording
+    return {key: value for key, value in shown.items() if value is not None}

@@ -1,0 +1,70 @@
+"""What the rest of the house asks of live state: who is in which conference right now.
+
+``live/search.py`` answers by asking the media side each time; ``live/tracker.py`` by following
+its events. Source: http.md 3.8, design decisions "real-time data".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from ..conference.rooms import Room
+
+#: Where an answer came from: followed events, a search, or nowhere (nobody could be asked).
+Source = Literal["events", "search", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """The running conferences of an account, or one of them, and how much that is worth.
+
+    ``rooms`` by conference id. ``as_of`` in unix seconds. ``nodes_heard`` are the media nodes
+    (ecallmgr) whose answers are in it, ``nodes_expected`` how many there should be.
+    """
+
+    rooms: Mapping[str, Room] = field(default_factory=dict)
+    source: Source = "none"
+    as_of: float | None = None
+    nodes_expected: int = 0
+    nodes_heard: tuple[str, ...] = ()
+
+    @property
+    def known(self) -> bool:
+        """Whether absence means something: somebody who would know was heard."""
+        return self.source != "none" and (self.source == "events" or bool(self.nodes_heard))
+
+    def room(self, conference_id: str) -> Room | None:
+        """One running conference, ``None`` when it is not seen running."""
+        return self.rooms.get(conference_id)
+
+    def stamp(self) -> dict[str, Any]:
+        """What an answer's ``metadata`` says about its age and source."""
+        stamp: dict[str, Any] = {
+            "source": self.source,
+            "nodes_expected": self.nodes_expected,
+            "nodes_heard": list(self.nodes_heard),
+        }
+        if self.as_of is not None:
+            stamp["as_of"] = int(self.as_of)
+        return stamp
+
+
+class Live(Protocol):
+    """Live state, with a bound on every wait and no exception for a silent media side."""
+
+    async def start(self) -> None:
+        """Begin following, in the background."""
+
+    async def close(self) -> None:
+        """Stop following."""
+
+    async def conference(self, account_id: str, conference_id: str, *, fresh: bool = False) -> Sighting:
+        """One conference. ``rooms`` holds at most that one, also when it runs for another account
+        (`Room.account_id` tells)."""
+        ...
+
+    async def account(self, account_id: str, *, fresh: bool = False) -> Sighting:
+        """Everything that runs for an account."""
+        ...

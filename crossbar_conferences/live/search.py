@@ -1,0 +1,94 @@
+"""Live state by asking: one search on the bus for every question, as Kazoo does it.
+
+Used when events are switched off or narrowed by the operator, and by the tracker to seed and
+reconcile. Source: http.md 3.8, amqp.md 5.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import structlog
+
+from ..broker.bus import Bus, Collected
+from ..broker.port import BrokerError
+from ..clock import Clock
+from ..conference.live import room_from_search, rooms_from_account_search
+from ..conference.rooms import Room
+from ..kapi import conference as messages
+from ..kapi.messages import MessageInvalid, Outgoing
+from .port import Sighting
+
+log = structlog.get_logger(__name__)
+
+
+class SearchLive:
+    """Asks every ecallmgr node, waits for all of them or for the timeout (seconds)."""
+
+    def __init__(self, bus: Bus, clock: Clock, timeout: float = 2.0) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._timeout = timeout
+
+    async def start(self) -> None:
+        """Nothing to follow."""
+
+    async def close(self) -> None:
+        """Nothing to stop."""
+
+    async def conference(self, account_id: str, conference_id: str, *, fresh: bool = False) -> Sighting:
+        """One conference; of several answers the longest-running wins (http.md 3.8)."""
+        question = messages.search_request(self._bus.origin(), conference_id=conference_id)
+        collected = await self._ask(question)
+        if collected is None:
+            return Sighting()
+        rooms = [
+            room_from_search(reply)
+            for reply in _valid(collected.replies)
+            if reply.get("Conference-ID") == conference_id
+        ]
+        best = max(rooms, key=lambda room: room.run_time or 0, default=None)
+        return self._sighting(collected, {conference_id: best} if best else {})
+
+    async def account(self, account_id: str, *, fresh: bool = False) -> Sighting:
+        """Everything that runs for an account; the nodes' answers are merged."""
+        question = messages.search_request(self._bus.origin(), account_id=account_id)
+        collected = await self._ask(question)
+        if collected is None:
+            return Sighting()
+        rooms: dict[str, Room] = {}
+        for reply in _valid(collected.replies):
+            for room in rooms_from_account_search(reply, account_id):
+                known = rooms.get(room.conference_id)
+                if known is None or (room.run_time or 0) > (known.run_time or 0):
+                    rooms[room.conference_id] = room
+        return self._sighting(collected, rooms)
+
+    async def _ask(self, question: Outgoing) -> Collected | None:
+        try:
+            return await self._bus.collect(question, timeout=self._timeout, scope="all")
+        except BrokerError as error:
+            log.warning("search_failed", reason=str(error))
+            return None
+
+    def _sighting(self, collected: Collected, rooms: Mapping[str, Room]) -> Sighting:
+        return Sighting(
+            rooms=rooms,
+            source="search",
+            as_of=self._clock(),
+            nodes_expected=collected.expected,
+            nodes_heard=collected.heard,
+        )
+
+
+def _valid(replies: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    # Error replies ("not found") count as heard, but tell of no room.
+    valid = []
+    for reply in replies:
+        try:
+            messages.check_search_response(reply)
+        except MessageInvalid:
+            continue
+        valid.append(reply)
+    return valid
