@@ -146,6 +146,15 @@ def check(definition: Definition, body: Mapping[str, Any]) -> None:
             raise MessageInvalid(f"{header} has the wrong type")
 
 
+def matches(definition: Definition, body: Any) -> bool:
+    """Whether a body is of this kind; never raises."""
+    try:
+        check(definition, body)
+    except MessageInvalid:
+        return False
+    return True
+
+
 def _without_empty(value: dict[str, Any]) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for key, item in value.items():
