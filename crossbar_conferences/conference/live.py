@@ -1,118 +1,287 @@
-"""Live state from what the media side says. Pure.
+"""The live state of an account: what search answers and events do to its rooms. Pure.
 
-Source: amqp.md 5.2, 7.2.
+Theory of operation
+===================
+
+The state of an account is a mapping from conference id to `Room`. Two kinds of input change it.
+
+*Events* are published by the one media node that controls a conference, in order, after that
+node's own table has changed (amqp.md 7.3). `TRANSITIONS` has one row for each kind; what is not
+in the table changes nothing. Every row is idempotent: an event says how things are ("this member
+is muted, and here are all its flags"), never how they differ. An event of another instance than
+the room's belongs to an earlier or later run of the same conference: a later run begins with
+``conference-create`` or ``add-member`` and replaces the room, everything else is a straggler.
+
+*Search answers* say how things were at the moment of answering. They travel another way than the
+events, so an event heard while a search was under way may or may not be in its answer. The rule:
+events heard since the question was sent are applied again on top of the answer, in their order.
+Those that were in it already change nothing, those that were not are not lost, and those still
+to come will be applied when they come. So any interleaving ends in the state of the switch.
+
+An event cannot tell all that a search can (host, start, join times). A room known from events
+alone is `partial`, and whoever shows it asks for it once.
+
+Nothing is kept of what has ended: memory is bounded by what is live.
+
+Source: amqp.md 5.2, 5.6, 7.2, 7.3.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
+from ..clock import gregorian_seconds
 from .rooms import Participant, Room
+from .sightings import object_of, participant_from, text_of
 
-#: Headers of a search answer that have a field of their own in `Room`.
-_ROOM_FIELDS = frozenset(
-    {
-        "Account-ID",
-        "Conference-ID",
-        "Custom-Conference-Vars",
-        "Is-Locked",
-        "Locked",
-        "Members",
-        "Moderators",
-        "Participant-Count",
-        "Participants",
-        "Run-Time",
-        "Start-Time",
-        "Switch-Hostname",
-        "UUID",
-        "Zone",
-    }
-)
-
-#: What else of a search answer is shown to clients (http.md 3.6).
-_SHOWN = frozenset({"Call-Interaction-ID", "Switch-External-IP", "Switch-URL"})
+Rooms = Mapping[str, Room]
 
 
-def room_from_search(body: Mapping[str, Any], account_id: str | None = None) -> Room:
-    """The room in a search answer. Fields of the wrong type are taken for absent."""
-    participants = tuple(_participants(body.get("Participants")))
-    locked = body.get("Locked", body.get("Is-Locked"))
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A conference event as it was heard. ``at`` in unix seconds."""
+
+    kind: str
+    conference_id: str
+    instance_id: str
+    at: float
+    account_id: str | None = None
+    call_id: str | None = None
+    participant: Participant | None = None
+    message_id: str | None = None
+
+
+def event_from(body: Mapping[str, Any], at: float) -> Event | None:
+    """The event in a message's body; ``None`` when it does not say what and where."""
+    kind, conference_id = text_of(body.get("Event")), text_of(body.get("Conference-ID"))
+    if kind is None or conference_id is None:
+        return None
+    channel_vars = object_of(body.get("Custom-Channel-Vars"))
+    return Event(
+        kind=kind,
+        conference_id=conference_id,
+        instance_id=text_of(body.get("Instance-ID")) or "",
+        at=at,
+        account_id=text_of(body.get("Account-ID")) or text_of(channel_vars.get("Account-ID")),
+        call_id=text_of(body.get("Call-ID")),
+        participant=participant_from(body),
+        message_id=text_of(body.get("Msg-ID")),
+    )
+
+
+def apply(rooms: Rooms, event: Event) -> Rooms:
+    """The rooms after an event; the same object when nothing changed."""
+    transition = TRANSITIONS.get(event.kind)
+    if transition is None:
+        return rooms
+    before = rooms.get(event.conference_id)
+    if before is not None and before.instance_id and event.instance_id not in ("", before.instance_id):
+        if event.kind not in BEGINNINGS:
+            return rooms
+        before = None
+    after = transition(before, event)
+    if after == rooms.get(event.conference_id):
+        return rooms
+    changed = dict(rooms)
+    if after is None:
+        changed.pop(event.conference_id, None)
+    else:
+        changed[event.conference_id] = after
+    return changed
+
+
+def reconcile(found: Iterable[Room], heard_since: Iterable[Event], known: Rooms) -> Rooms:
+    """The rooms after a complete answer for the account: what it says, and the events since.
+
+    Talk times are ours alone and are carried over from ``known``. Several rooms of one id are
+    answers of several nodes: the one running longest wins (http.md 3.8).
+    """
+    rooms: Rooms = {}
+    best: dict[str, Room] = {}
+    for room in found:
+        rival = best.get(room.conference_id)
+        if rival is None or (room.run_time or 0) > (rival.run_time or 0):
+            best[room.conference_id] = room
+    rooms = {key: _carry_talk(room, known.get(key)) for key, room in best.items()}
+    for event in heard_since:
+        rooms = apply(rooms, event)
+    return rooms
+
+
+def drift(before: Rooms, after: Rooms) -> int:
+    """In how many rooms two states differ in who is there, in flags or in the lock."""
+    return sum(_essence(before.get(key)) != _essence(after.get(key)) for key in {*before, *after})
+
+
+# The rows of the table. Each takes the room before (``None``: not known, or another run) and the
+# event, and gives the room after (``None``: gone).
+
+
+def _created(room: Room | None, event: Event) -> Room | None:
+    return _room(room, event)
+
+
+def _destroyed(room: Room | None, event: Event) -> Room | None:
+    return None
+
+
+def _locked(room: Room | None, event: Event) -> Room | None:
+    return replace(_room(room, event), locked=True)
+
+
+def _unlocked(room: Room | None, event: Event) -> Room | None:
+    return replace(_room(room, event), locked=False)
+
+
+def _recording(room: Room | None, event: Event) -> Room | None:
+    return replace(_room(room, event), recording=True)
+
+
+def _not_recording(room: Room | None, event: Event) -> Room | None:
+    return replace(_room(room, event), recording=False)
+
+
+def _member_there(room: Room | None, event: Event) -> Room | None:
+    here = _room(room, event)
+    return here if event.participant is None else _with(here, _told(here, event.participant, event))
+
+
+def _member_gone(room: Room | None, event: Event) -> Room | None:
+    if room is None:
+        return None
+    gone = event.participant.participant_id if event.participant else None
+    left = tuple(
+        member
+        for member in room.participants
+        if member.participant_id != gone and (gone is not None or member.call_id != event.call_id)
+    )
+    speaker = room.active_speaker if room.active_speaker != gone else None
+    return replace(room, participants=left, active_speaker=speaker)
+
+
+def _talks(room: Room | None, event: Event) -> Room | None:
+    here = _room(room, event)
+    if event.participant is None:
+        return here
+    member = _told(here, event.participant, event)
+    if member.talking_since is None:
+        member = replace(member, talking_since=event.at)
+    return replace(_with(here, member), active_speaker=member.participant_id)
+
+
+def _is_quiet(room: Room | None, event: Event) -> Room | None:
+    here = _room(room, event)
+    if event.participant is None:
+        return here
+    member = _told(here, event.participant, event)
+    if member.talking_since is not None:
+        spoken = max(0.0, event.at - member.talking_since)
+        member = replace(member, talk_time=member.talk_time + spoken, talking_since=None)
+    speaker = here.active_speaker if here.active_speaker != member.participant_id else None
+    return replace(_with(here, member), active_speaker=speaker)
+
+
+Transition = Callable[[Room | None, Event], Room | None]
+
+#: What each kind of event does to a room; kinds that are not here do nothing.
+TRANSITIONS: Final[Mapping[str, Transition]] = {
+    "conference-create": _created,
+    "conference-destroy": _destroyed,
+    "lock": _locked,
+    "unlock": _unlocked,
+    "start-recording": _recording,
+    "stop-recording": _not_recording,
+    "add-member": _member_there,
+    "del-member": _member_gone,
+    "mute-member": _member_there,
+    "unmute-member": _member_there,
+    "deaf-member": _member_there,
+    "undeaf-member": _member_there,
+    "start-talking": _talks,
+    "stop-talking": _is_quiet,
+}
+
+#: Kinds with which a new run of a conference is first heard of.
+BEGINNINGS = frozenset({"conference-create", "add-member"})
+
+#: Without these the state cannot be followed (amqp.md 7.3: the operator may narrow the list).
+NEEDED_EVENTS = frozenset(TRANSITIONS) - {"start-recording", "stop-recording"}
+
+
+def _room(room: Room | None, event: Event) -> Room:
+    if room is not None:
+        return room
     return Room(
-        conference_id=str(body.get("Conference-ID", "")),
-        account_id=account_id or _text(body.get("Account-ID")) or _account_of(participants),
-        instance_id=_text(body.get("UUID")),
-        locked=locked if isinstance(locked, bool) else None,
-        start_time=_integer(body.get("Start-Time")),
-        run_time=_integer(body.get("Run-Time")),
-        zone=_text(body.get("Zone")),
-        switch_hostname=_text(body.get("Switch-Hostname")),
-        custom_conference_vars=_object(body.get("Custom-Conference-Vars")),
-        participants=participants,
-        extra={key: body[key] for key in _SHOWN if _text(body.get(key))},
+        conference_id=event.conference_id,
+        account_id=event.account_id,
+        instance_id=event.instance_id or None,
+        locked=False if event.kind == "conference-create" else None,
+        start_time=gregorian_seconds(event.at),
+        partial=True,
     )
 
 
-def rooms_from_account_search(body: Mapping[str, Any], account_id: str) -> Iterator[Room]:
-    """The rooms in an account search's answer: ``Conferences`` by name (amqp.md 7.2)."""
-    conferences = body.get("Conferences")
-    if not isinstance(conferences, Mapping):
-        return
-    for name, entry in conferences.items():
-        if isinstance(entry, Mapping):
-            yield room_from_search({"Conference-ID": name, **entry}, account_id)
-
-
-def participant_from(entry: Mapping[str, Any]) -> Participant | None:
-    """A participant of a search answer or an event; ``None`` without a member number."""
-    channel_vars = _object(entry.get("Conference-Channel-Vars"))
-    number = _integer(entry.get("Participant-ID", channel_vars.get("Member-ID")))
-    if number is None:
-        return None
-    return Participant(
-        participant_id=number,
-        call_id=_text(entry.get("Call-ID")),
-        join_time=_integer(entry.get("Join-Time")),
-        caller_id_name=_text(entry.get("Caller-ID-Name")),
-        caller_id_number=_text(entry.get("Caller-ID-Number")),
-        conference_channel_vars=channel_vars,
-        custom_channel_vars=_object(entry.get("Custom-Channel-Vars")),
-        custom_application_vars=_object(entry.get("Custom-Application-Vars")),
-        switch_hostname=_text(entry.get("Switch-Hostname")),
-        conference_name=_text(entry.get("Conference-Name")),
-        conference_uuid=_text(entry.get("Conference-UUID")),
+def _told(room: Room, told: Participant, event: Event) -> Participant:
+    # An event has all flags, but not what only a search knows: that is kept, or made up.
+    known = room.participant(told.participant_id)
+    if known is None:
+        return replace(
+            told,
+            join_time=told.join_time or gregorian_seconds(event.at),
+            switch_hostname=told.switch_hostname or room.switch_hostname,
+            conference_name=told.conference_name or room.conference_id,
+            conference_uuid=told.conference_uuid or room.instance_id,
+        )
+    return replace(
+        known,
+        conference_channel_vars=told.conference_channel_vars or known.conference_channel_vars,
+        custom_channel_vars=told.custom_channel_vars or known.custom_channel_vars,
+        custom_application_vars=told.custom_application_vars or known.custom_application_vars,
+        caller_id_name=told.caller_id_name or known.caller_id_name,
+        caller_id_number=told.caller_id_number or known.caller_id_number,
     )
 
 
-def _participants(entries: Any) -> Iterator[Participant]:
-    for entry in entries if isinstance(entries, list) else ():
-        participant = participant_from(entry) if isinstance(entry, Mapping) else None
-        if participant is not None:
-            yield participant
+def _with(room: Room, member: Participant) -> Room:
+    if room.participant(member.participant_id) is None:
+        return replace(room, participants=(*room.participants, member))
+    return replace(
+        room,
+        participants=tuple(
+            member if other.participant_id == member.participant_id else other for other in room.participants
+        ),
+    )
 
 
-def _account_of(participants: tuple[Participant, ...]) -> str | None:
-    # A search by conference does not name the account; the legs in it do.
-    for participant in participants:
-        account_id = _text(participant.custom_channel_vars.get("Account-ID"))
-        if account_id:
-            return account_id
-    return None
+def _carry_talk(room: Room, known: Room | None) -> Room:
+    if known is None or known.instance_id != room.instance_id:
+        return room
+    before = {member.participant_id: member for member in known.participants}
+    participants = tuple(
+        replace(
+            member,
+            talk_time=before[member.participant_id].talk_time,
+            talking_since=before[member.participant_id].talking_since,
+        )
+        if member.participant_id in before
+        else member
+        for member in room.participants
+    )
+    speaker = known.active_speaker if room.participant(known.active_speaker or -1) else None
+    # A search tells nothing of recordings: what was heard of them stays.
+    return replace(room, participants=participants, active_speaker=speaker, recording=known.recording)
 
 
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _integer(value: Any) -> int | None:
-    if isinstance(value, bool):
+def _essence(room: Room | None) -> Any:
+    if room is None:
         return None
-    if isinstance(value, int):
-        return value
-    if isinstance(value, str) and value.isdecimal() and len(value) < 20:
-        return int(value)
-    return None
-
-
-def _object(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    flags = ("Is-Moderator", "Speak", "Hear")
+    return (
+        room.instance_id,
+        room.locked is True,
+        frozenset(
+            (member.participant_id, *(member.flag(flag) for flag in flags)) for member in room.participants
+        ),
+    )

@@ -36,6 +36,9 @@ class Participant:
     switch_hostname: str | None = None
     conference_name: str | None = None
     conference_uuid: str | None = None
+    #: Seconds of talk in the stretches that have ended, and since when (unix) one is going on.
+    talk_time: float = 0.0
+    talking_since: float | None = None
 
     def flag(self, header: str) -> bool | None:
         """A boolean conference channel variable by its header, ``None`` when it says nothing."""
@@ -93,6 +96,10 @@ class Room:
     recording: bool | None = None
     participants: tuple[Participant, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
+    #: Who began to talk last and has not stopped.
+    active_speaker: int | None = None
+    #: Known from events alone: the media side was not asked about it yet.
+    partial: bool = False
 
     def participant(self, participant_id: int) -> Participant | None:
         """The participant with this number, ``None`` when nobody has it."""

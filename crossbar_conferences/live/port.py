@@ -61,8 +61,11 @@ class Live(Protocol):
         """Stop following."""
 
     async def conference(self, account_id: str, conference_id: str, *, fresh: bool = False) -> Sighting:
-        """One conference. ``rooms`` holds at most that one, also when it runs for another account
-        (`Room.account_id` tells)."""
+        """One conference of an account. ``rooms`` holds at most that one."""
+        ...
+
+    async def lookup(self, conference_id: str) -> Sighting:
+        """A conference of whatever account, always by asking (`Room.account_id` tells whose)."""
         ...
 
     async def account(self, account_id: str, *, fresh: bool = False) -> Sighting:

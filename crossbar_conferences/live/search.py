@@ -14,8 +14,8 @@ import structlog
 from ..broker.bus import Bus, Collected
 from ..broker.port import BrokerError
 from ..clock import Clock
-from ..conference.live import room_from_search, rooms_from_account_search
 from ..conference.rooms import Room
+from ..conference.sightings import room_from_search, rooms_from_account_search
 from ..kapi import conference as messages
 from ..kapi.messages import MessageInvalid, Outgoing
 from .port import Sighting
@@ -38,7 +38,11 @@ class SearchLive:
         """Nothing to stop."""
 
     async def conference(self, account_id: str, conference_id: str, *, fresh: bool = False) -> Sighting:
-        """One conference; of several answers the longest-running wins (http.md 3.8)."""
+        """One conference, asked for every time."""
+        return await self.lookup(conference_id)
+
+    async def lookup(self, conference_id: str) -> Sighting:
+        """A conference of any account; of several answers the longest-running wins (http.md 3.8)."""
         question = messages.search_request(self._bus.origin(), conference_id=conference_id)
         collected = await self._ask(question)
         if collected is None:

@@ -1,0 +1,103 @@
+"""Reading what the media side says: search answers and members as values. Pure.
+
+Everything comes from outside, so a field of the wrong type is taken for absent.
+
+Source: amqp.md 5.2, 7.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .rooms import Participant, Room
+
+#: What else of a search answer is shown to clients (http.md 3.6).
+_SHOWN = ("Call-Interaction-ID", "Switch-External-IP", "Switch-URL")
+
+
+def room_from_search(body: Mapping[str, Any], account_id: str | None = None) -> Room:
+    """The room in a search answer."""
+    participants = tuple(_participants(body.get("Participants")))
+    locked = body.get("Locked", body.get("Is-Locked"))
+    return Room(
+        conference_id=text_of(body.get("Conference-ID")) or "",
+        account_id=account_id or text_of(body.get("Account-ID")) or _account_of(participants),
+        instance_id=text_of(body.get("UUID")),
+        locked=locked if isinstance(locked, bool) else None,
+        start_time=integer_of(body.get("Start-Time")),
+        run_time=integer_of(body.get("Run-Time")),
+        zone=text_of(body.get("Zone")),
+        switch_hostname=text_of(body.get("Switch-Hostname")),
+        custom_conference_vars=object_of(body.get("Custom-Conference-Vars")),
+        participants=participants,
+        extra={key: body[key] for key in _SHOWN if text_of(body.get(key))},
+    )
+
+
+def rooms_from_account_search(body: Mapping[str, Any], account_id: str) -> Iterator[Room]:
+    """The rooms in an account search's answer: ``Conferences`` by name (amqp.md 7.2)."""
+    conferences = body.get("Conferences")
+    if not isinstance(conferences, Mapping):
+        return
+    for name, entry in conferences.items():
+        if isinstance(entry, Mapping):
+            yield room_from_search({"Conference-ID": name, **entry}, account_id)
+
+
+def participant_from(entry: Mapping[str, Any]) -> Participant | None:
+    """A participant of a search answer or an event; ``None`` without a member number."""
+    channel_vars = object_of(entry.get("Conference-Channel-Vars"))
+    number = integer_of(entry.get("Participant-ID", channel_vars.get("Member-ID")))
+    if number is None:
+        return None
+    return Participant(
+        participant_id=number,
+        call_id=text_of(entry.get("Call-ID")),
+        join_time=integer_of(entry.get("Join-Time")),
+        caller_id_name=text_of(entry.get("Caller-ID-Name")),
+        caller_id_number=text_of(entry.get("Caller-ID-Number")),
+        conference_channel_vars=channel_vars,
+        custom_channel_vars=object_of(entry.get("Custom-Channel-Vars")),
+        custom_application_vars=object_of(entry.get("Custom-Application-Vars")),
+        switch_hostname=text_of(entry.get("Switch-Hostname")),
+        conference_name=text_of(entry.get("Conference-Name")),
+        conference_uuid=text_of(entry.get("Conference-UUID")),
+    )
+
+
+def _participants(entries: Any) -> Iterator[Participant]:
+    for entry in entries if isinstance(entries, list) else ():
+        participant = participant_from(entry) if isinstance(entry, Mapping) else None
+        if participant is not None:
+            yield participant
+
+
+def _account_of(participants: tuple[Participant, ...]) -> str | None:
+    # A search by conference does not name the account; the legs in it do.
+    for participant in participants:
+        account_id = text_of(participant.custom_channel_vars.get("Account-ID"))
+        if account_id:
+            return account_id
+    return None
+
+
+def text_of(value: Any) -> str | None:
+    """A text that is not empty, else ``None``."""
+    return value if isinstance(value, str) and value else None
+
+
+def integer_of(value: Any) -> int | None:
+    """An integer, also written as text, else ``None``."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str) and value.isdecimal() and value.isascii() and len(value) < 20:
+        return int(value)
+    return None
+
+
+def object_of(value: Any) -> Mapping[str, Any]:
+    """An object, else an empty one."""
+    return value if isinstance(value, Mapping) else {}

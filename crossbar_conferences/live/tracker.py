@@ -1,0 +1,294 @@
+"""Live state by following: events keep it current, searches seed and check it.
+
+An account is *tracked* from its first read on: its events are bound first, then one search seeds
+it, so that nothing falls between. Reads of a tracked account cost no round trip. What makes the
+state doubtful makes it untracked again: the broker went away, the log of events heard during a
+search overflowed. Reconciliation by search runs on a timer and when the media nodes change; what
+it finds different is counted as drift and logged. An account that nobody reads is let go.
+
+Source: design decision "real-time data", amqp.md 5.6, 7.3.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import structlog
+
+from ..broker.bus import Bus
+from ..broker.port import Binding, BrokerError, Consumer, Delivery
+from ..clock import Clock
+from ..conference import live
+from .port import Sighting
+from .search import SearchLive
+
+log = structlog.get_logger(__name__)
+
+#: Events kept while one search is under way; with more, the search is done again.
+LOG_LIMIT = 5_000
+
+#: Told about every event of a tracked account, after the state changed.
+EventListener = Callable[[str, live.Event, Mapping[str, Any], Delivery], None]
+
+
+@dataclass(slots=True)
+class Counters:
+    """What the tracker counts; read by the metrics."""
+
+    events: int = 0
+    ignored: int = 0
+    searches: int = 0
+    drift: int = 0
+
+
+@dataclass(slots=True)
+class _Account:
+    """One tracked account. ``holds`` counts subscriptions that forbid letting it go."""
+
+    rooms: live.Rooms = field(default_factory=dict)
+    seeded: bool = False
+    as_of: float | None = None
+    nodes_expected: int = 0
+    nodes_heard: tuple[str, ...] = ()
+    last_used: float = 0.0
+    holds: int = 0
+    #: One log for every search under way: what was heard since its question was sent.
+    logs: list[list[live.Event]] = field(default_factory=list)
+    seeding: asyncio.Task[None] | None = None
+
+
+class Tracker:
+    """`Live` by events. Times in seconds."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        search: SearchLive,
+        clock: Clock,
+        *,
+        reconcile_every: float = 60.0,
+        idle_after: float = 600.0,
+        watch_every: float = 1.0,
+    ) -> None:
+        self.counters = Counters()
+        self._bus = bus
+        self._search = search
+        self._clock = clock
+        self._reconcile_every = reconcile_every
+        self._idle_after = idle_after
+        self._watch_every = watch_every
+        self._accounts: dict[str, _Account] = {}
+        self._listeners: list[EventListener] = []
+        self._consumer: Consumer | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._chores: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Begin following, in the background."""
+        self._consumer = await self._bus.listen(self._on_message, (), federate=True)
+        self._bus.on_state(self._on_broker)
+        self._watch = asyncio.create_task(self._watching(), name="tracker")
+
+    async def close(self) -> None:
+        """Stop following; every task of ours is over afterwards."""
+        tasks = [self._watch, *self._chores, *(account.seeding for account in self._accounts.values())]
+        running = [task for task in tasks if task is not None]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        if self._consumer is not None:
+            await self._consumer.close()
+        self._accounts.clear()
+
+    def on_event(self, listener: EventListener) -> None:
+        """Be told about events of tracked accounts."""
+        self._listeners.append(listener)
+
+    async def hold(self, account_id: str) -> None:
+        """Track an account until it is released as often as it was held."""
+        account = self._accounts.get(account_id) or await self._track(account_id)
+        account.holds += 1
+
+    def release(self, account_id: str) -> None:
+        """Undo one `hold`."""
+        account = self._accounts.get(account_id)
+        if account is not None and account.holds > 0:
+            account.holds -= 1
+            account.last_used = self._clock()
+
+    async def conference(self, account_id: str, conference_id: str, *, fresh: bool = False) -> Sighting:
+        """One conference of an account."""
+        if fresh:
+            return await self._complete(account_id, conference_id)
+        sighting = await self.account(account_id)
+        room = sighting.room(conference_id)
+        if room is not None and room.partial:
+            return await self._complete(account_id, conference_id)
+        return replace(sighting, rooms={conference_id: room} if room else {})
+
+    async def lookup(self, conference_id: str) -> Sighting:
+        """A conference of whatever account, by asking."""
+        self.counters.searches += 1
+        return await self._search.lookup(conference_id)
+
+    async def account(self, account_id: str, *, fresh: bool = False) -> Sighting:
+        """Everything that runs for an account."""
+        account = self._accounts.get(account_id) or await self._track(account_id)
+        account.last_used = self._clock()
+        if fresh or not account.seeded:
+            await self._seed(account_id, account)
+        if not account.seeded:
+            return Sighting(nodes_expected=account.nodes_expected, nodes_heard=account.nodes_heard)
+        return Sighting(
+            account.rooms,
+            "search" if fresh else "events",
+            account.as_of,
+            account.nodes_expected,
+            account.nodes_heard,
+        )
+
+    async def _track(self, account_id: str) -> _Account:
+        account = self._accounts.setdefault(account_id, _Account(last_used=self._clock()))
+        if self._consumer is not None:
+            try:
+                await self._consumer.bind(_binding(account_id))
+            except BrokerError as error:
+                # The binding is remembered and made as soon as there is a broker.
+                log.warning("tracker_bind_failed", account_id=account_id, reason=str(error))
+        return account
+
+    async def _seed(self, account_id: str, account: _Account) -> None:
+        # Readers that come meanwhile share the search; one that is cancelled does not end it.
+        if account.seeding is None or account.seeding.done():
+            account.seeding = asyncio.create_task(self._ask(account_id, account), name="tracker_seed")
+        await asyncio.shield(account.seeding)
+
+    async def _ask(self, account_id: str, account: _Account) -> None:
+        with _logging(account) as heard:
+            self.counters.searches += 1
+            sighting = await self._search.account(account_id)
+        account.nodes_expected, account.nodes_heard = sighting.nodes_expected, sighting.nodes_heard
+        if not sighting.known or len(heard) > LOG_LIMIT:
+            account.seeded = False
+            return
+        rooms = live.reconcile(sighting.rooms.values(), heard, account.rooms)
+        if account.seeded:
+            drifted = live.drift(account.rooms, rooms)
+            if drifted:
+                self.counters.drift += drifted
+                log.warning("tracker_drift", account_id=account_id, rooms=drifted)
+        account.rooms, account.seeded, account.as_of = rooms, True, sighting.as_of
+
+    async def _complete(self, account_id: str, conference_id: str) -> Sighting:
+        """Ask for one room and fold the answer into the account's state."""
+        account = self._accounts.get(account_id) or await self._track(account_id)
+        account.last_used = self._clock()
+        with _logging(account) as heard:
+            sighting = await self.lookup(conference_id)
+        if not sighting.known:
+            return sighting
+        found = [
+            replace(room, account_id=account_id)
+            for room in sighting.rooms.values()
+            if room.account_id in (None, account_id)
+        ]
+        since = [event for event in heard if event.conference_id == conference_id]
+        rooms = live.reconcile(found, since, account.rooms)
+        if account.seeded and len(heard) <= LOG_LIMIT:
+            others = {key: room for key, room in account.rooms.items() if key != conference_id}
+            account.rooms, account.as_of = {**others, **rooms}, sighting.as_of
+        return replace(sighting, rooms=rooms)
+
+    def _on_message(self, body: Mapping[str, Any], delivery: Delivery) -> None:
+        event = live.event_from(body, self._clock())
+        account_id = _account_of(delivery.routing_key) or (event.account_id if event else None)
+        account = self._accounts.get(account_id or "")
+        if event is None or account is None or account_id is None:
+            self.counters.ignored += 1
+            return
+        self.counters.events += 1
+        for heard in account.logs:
+            if len(heard) <= LOG_LIMIT:
+                heard.append(event)
+        if account.seeded:
+            account.rooms = live.apply(account.rooms, event)
+            account.as_of = event.at
+            room = account.rooms.get(event.conference_id)
+            if room is not None and room.partial and event.kind in live.BEGINNINGS:
+                self._chore(self._completed(account_id, event.conference_id))
+        for listener in self._listeners:
+            listener(account_id, event, body, delivery)
+
+    async def _completed(self, account_id: str, conference_id: str) -> None:
+        await self._complete(account_id, conference_id)
+
+    def _on_broker(self, connected: bool) -> None:
+        # What happened while we could not hear is unknown: every account is asked for again.
+        for account in self._accounts.values():
+            account.seeded = False
+        if connected:
+            self._chore(self._reconcile_all())
+
+    async def _watching(self) -> None:
+        nodes = self._bus.nodes.names("ecallmgr")
+        next_round = self._clock() + self._reconcile_every
+        while True:
+            await asyncio.sleep(self._watch_every)
+            self._let_go()
+            now_there = self._bus.nodes.names("ecallmgr")
+            if now_there != nodes or self._clock() >= next_round:
+                nodes = now_there
+                next_round = self._clock() + self._reconcile_every
+                await self._reconcile_all()
+
+    async def _reconcile_all(self) -> None:
+        for account_id, account in list(self._accounts.items()):
+            if self._bus.connected:
+                await self._seed(account_id, account)
+
+    def _let_go(self) -> None:
+        idle_since = self._clock() - self._idle_after
+        for account_id, account in list(self._accounts.items()):
+            if account.holds == 0 and account.last_used < idle_since:
+                del self._accounts[account_id]
+                if self._consumer is not None:
+                    self._chore(self._unbind(self._consumer, account_id))
+
+    async def _unbind(self, consumer: Consumer, account_id: str) -> None:
+        if account_id not in self._accounts:
+            await consumer.unbind(_binding(account_id))
+
+    def _chore(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(self._quietly(work), name="tracker_chore")
+        self._chores.add(task)
+        task.add_done_callback(self._chores.discard)
+
+    async def _quietly(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except BrokerError as error:
+            log.warning("tracker_chore_failed", reason=str(error))
+
+
+@contextmanager
+def _logging(account: _Account) -> Iterator[list[live.Event]]:
+    heard: list[live.Event] = []
+    account.logs.append(heard)
+    try:
+        yield heard
+    finally:
+        account.logs = [other for other in account.logs if other is not heard]
+
+
+def _binding(account_id: str) -> Binding:
+    return Binding("conference", f"conference.event.*.{account_id}.#")
+
+
+def _account_of(routing_key: str) -> str | None:
+    # conference.event.{Event}.{Account-ID}.{Conference-ID}.{Call-ID}
+    parts = routing_key.split(".")
+    return parts[3] if len(parts) >= 5 and parts[1] == "event" else None
