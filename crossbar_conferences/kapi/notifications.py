@@ -31,6 +31,7 @@ _EMAIL_INVITE = Definition(
         "Conference-Participant-Pins",
         "From",
         "HTML",
+        "Invite-Calendar",
         "Invite-Message",
         "Preview",
         "Reply-To",

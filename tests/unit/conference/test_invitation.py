@@ -1,0 +1,90 @@
+"""Invitations and their calendar form (``conference/invitation.py``)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from icalendar import Calendar
+
+from crossbar_conferences.conference import invitation
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+DOCUMENT = {
+    "_id": "c" * 32,
+    "name": "Weekly; with, commas",
+    "conference_numbers": ["7001"],
+    "member": {"pins": ["1234"], "numbers": []},
+}
+REQUEST = {"guests": ["a@example.com"], "invite_message": "hi", "conference_link": "https://x/?a=b"}
+
+
+def test_without_a_start_the_message_is_kazoos_own() -> None:
+    """Every header of the recorded message, the account id, and nothing else."""
+    fields = invitation.invitation_fields("acct", DOCUMENT, ["+1555"], REQUEST, now=NOW)
+    assert fields == {
+        "Account-ID": "acct",
+        "Conference-ID": "c" * 32,
+        "Conference-Name": "Weekly; with, commas",
+        "Conference-Numbers": ["7001"],
+        "Conference-Call-In-Numbers": ["+1555"],
+        "Conference-Participant-Pins": ["1234"],
+        "Conference-Link": "https://x/?a=b",
+        "Invite-Message": "hi",
+        "Guests": ["a@example.com"],
+    }
+
+
+def test_a_meeting_adds_a_text_and_a_calendar() -> None:
+    """The message tells when and how to dial in, and carries a calendar that others can read."""
+    request = {**REQUEST, "start": "2026-12-01T09:30:00", "timezone": "Europe/Berlin", "duration": 45}
+    meeting, errors = invitation.read_meeting({**request, "recurrence": "FREQ=WEEKLY;COUNT=4"})
+    assert errors == {} and meeting is not None
+    fields = invitation.invitation_fields("acct", DOCUMENT, ["+1555"], request, meeting, now=NOW)
+    assert fields["Invite-Message"].startswith("hi\n\nWhen: 2026-12-01 09:30 CET (45 minutes)")
+    assert "PIN: 1234" in fields["Invite-Message"]
+    calendar = Calendar.from_ical(fields["Invite-Calendar"])
+    event = calendar.walk("VEVENT")[0]
+    assert event["SUMMARY"] == "Weekly; with, commas"
+    assert event.decoded("dtstart").astimezone(UTC) == datetime(2026, 12, 1, 8, 30, tzinfo=UTC)
+    assert event["RRULE"]["COUNT"] == [4]
+    assert str(event["ATTENDEE"]) == "mailto:a@example.com"
+    assert calendar.walk("VTIMEZONE")
+
+
+@pytest.mark.parametrize(
+    ("request_", "key"),
+    [
+        ({"start": "tomorrow"}, "start"),
+        ({"start": 5}, "start"),
+        ({"start": "2026-12-01T09:30:00", "timezone": "../etc/passwd"}, "timezone"),
+        ({"start": "2026-12-01T09:30:00", "duration": 0}, "duration"),
+        ({"start": "2026-12-01T09:30:00", "duration": "5"}, "duration"),
+        ({"start": "2026-12-01T09:30:00", "recurrence": "OFTEN"}, "recurrence"),
+        ({"duration": 5}, "start"),
+    ],
+)
+def test_a_meeting_that_makes_no_sense_is_named(request_: dict[str, object], key: str) -> None:
+    """Each wrong field is an error under its own name."""
+    meeting, errors = invitation.read_meeting(request_)
+    assert meeting is None and key in errors
+
+
+def test_call_in_numbers_are_a_real_list() -> None:
+    """Numbers of several callflows stay apart, once each, and the placeholder is left out."""
+    callflows = [{"numbers": ["+1", "undefinedconf"]}, {"numbers": ["+2", "+1"]}, {"numbers": "x"}, {}]
+    assert invitation.call_in_numbers(callflows) == ["+1", "+2"]
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["start", "duration", "timezone", "recurrence"]),
+        st.one_of(st.none(), st.integers(), st.text(max_size=30), st.booleans(), st.lists(st.integers(), max_size=2)),
+    )
+)
+def test_no_request_raises(request_: dict[str, object]) -> None:
+    """Whatever is sent is a meeting, none, or errors."""
+    meeting, errors = invitation.read_meeting(request_)
+    assert meeting is None or not errors
