@@ -1,0 +1,32 @@
+# Two commands for a newcomer, `make demo` and `make test`; each sets up what it needs, once.
+
+BIN := .venv/bin
+SERVICES := $(BIN)/python scripts/services.py run --
+# `make test TESTS="tests/unit -k envelope"` runs a part.
+TESTS ?=
+
+.PHONY: demo test lint format clean
+
+# Stays up until Ctrl-C; `make demo ONCE=1` ends after the last step. ARGS are handed on.
+demo:
+	@scripts/bootstrap
+	@$(BIN)/crossbar-conferences demo $(if $(ONCE),--once) $(ARGS)
+
+test:
+	@scripts/bootstrap
+	$(SERVICES) $(BIN)/python -m pytest -q --cov --cov-report=term $(TESTS)
+
+lint:
+	@scripts/bootstrap
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format:
+	@scripts/bootstrap
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv .services .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

@@ -1,0 +1,60 @@
+"""The group that the console script starts. A command's module is imported when the command is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+
+import click
+
+#: Command -> the module that holds it, under the command's own name.
+COMMANDS = {
+    "serve": "crossbar_conferences.cli.serve",
+    "demo": "crossbar_conferences.cli.demo",
+    "simulate": "crossbar_conferences.cli.simulate",
+    "replay": "crossbar_conferences.cli.replay",
+    "record": "crossbar_conferences.cli.record",
+    "watch": "crossbar_conferences.cli.watch",
+    "views": "crossbar_conferences.cli.views",
+    "settings": "crossbar_conferences.cli.settings",
+    "token": "crossbar_conferences.cli.token",
+    "doctor": "crossbar_conferences.cli.doctor",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are found by import path, so that ``token`` need not load a broker client."""
+
+    def __init__(self, *, lazy: dict[str, str], **attributes: object) -> None:
+        super().__init__(**attributes)  # type: ignore[arg-type]
+        self._lazy = lazy
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands that this installation has."""
+        present = [name for name, module in self._lazy.items() if importlib.util.find_spec(module)]
+        return [*present, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """One command, imported now; ``None`` when there is none of that name."""
+        module = self._lazy.get(cmd_name)
+        if module is None or importlib.util.find_spec(module) is None:
+            return super().get_command(ctx, cmd_name)
+        command = getattr(importlib.import_module(module), cmd_name)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{module}.{cmd_name} is no command")
+        return command
+
+
+def version() -> str:
+    """This package's version; ``0`` when it runs from a folder that was never installed."""
+    try:
+        return importlib.metadata.version("crossbar-conferences")
+    except importlib.metadata.PackageNotFoundError:
+        return "0"
+
+
+@click.group(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version(), prog_name="crossbar-conferences")
+def main() -> None:
+    """Kazoo's conferences API, served beside a Kazoo cluster."""

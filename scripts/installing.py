@@ -1,0 +1,128 @@
+"""Puts RabbitMQ (Debian) and PouchDB Server (npm, pinned) on the machine; a second call does nothing."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+STATE = REPOSITORY / ".services"
+POUCHDB_MANIFEST = Path(__file__).resolve().parent / "pouchdb"
+POLICY = Path("/usr/sbin/policy-rc.d")
+INSTALL_SECONDS = 900
+
+
+class InstallFailed(Exception):
+    """Something that the services need could not be installed."""
+
+
+def rabbitmq_program() -> Path | None:
+    """The server program itself; Debian's wrapper of the same name in ``/usr/sbin`` changes the user."""
+    found = sorted(Path("/usr/lib/rabbitmq/lib").glob("rabbitmq_server-*/sbin/rabbitmq-server"))
+    if found:
+        return found[-1]
+    elsewhere = shutil.which("rabbitmq-server")
+    return Path(elsewhere) if elsewhere and not elsewhere.startswith("/usr/sbin") else None
+
+
+def ensure_rabbitmq() -> Path:
+    """The RabbitMQ server program, installed from Debian when it is not there."""
+    with _one_at_a_time():
+        program = rabbitmq_program()
+        if program is None:
+            if os.geteuid() != 0 or shutil.which("apt-get") is None:
+                raise InstallFailed("RabbitMQ is missing: install rabbitmq-server, or set AMQP_URL")
+            before = _brokers()
+            with _no_service_start():
+                _run("apt-get", "update", "-q")
+                _run("apt-get", "install", "-q", "-y", "--no-install-recommends", "rabbitmq-server")
+            # A policy of the machine's own may have let the package start its broker. That one
+            # exists because of us and would hold the standard ports, so it goes.
+            if _brokers() - before:
+                subprocess.run(["service", "rabbitmq-server", "stop"], check=False, timeout=60)
+                for pid in _brokers() - before:
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGTERM)
+            program = rabbitmq_program()
+    if program is None:
+        raise InstallFailed("rabbitmq-server was installed, but its program is not where it should be")
+    return program
+
+
+def ensure_pouchdb() -> Path:
+    """The PouchDB Server program, installed from npm as the lock file says when it is not there."""
+    lock = (POUCHDB_MANIFEST / "package-lock.json").read_bytes()
+    folder = STATE / f"pouchdb-{hashlib.sha256(lock).hexdigest()[:12]}"
+    with _one_at_a_time():
+        done = folder / "installed"
+        if not done.exists():
+            if shutil.which("npm") is None:
+                raise InstallFailed("npm is missing: install Node.js, or set COUCHDB_URL")
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            for name in ("package.json", "package-lock.json"):
+                shutil.copy(POUCHDB_MANIFEST / name, folder)
+            # The optional native parts are built from source and not needed in memory.
+            _run("npm", "ci", "--omit=optional", "--no-audit", "--no-fund", "--loglevel=error", cwd=folder)
+            done.touch()
+    return folder / "node_modules" / "pouchdb-server" / "bin" / "pouchdb-server"
+
+
+def _run(*command: str, cwd: Path | None = None) -> None:
+    print(f"services: {' '.join(command)}", flush=True)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    try:
+        done = subprocess.run(
+            command,
+            cwd=cwd,
+            env=environment,
+            timeout=INSTALL_SECONDS,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise InstallFailed(f"{' '.join(command)}: no end within {INSTALL_SECONDS} s") from error
+    if done.returncode != 0:
+        raise InstallFailed(f"{' '.join(command)}: exit status {done.returncode}\n{done.stdout[-4000:]}")
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    STATE.mkdir(exist_ok=True)
+    with (STATE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _no_service_start() -> Iterator[None]:
+    """Keep Debian's packages from starting their service; a policy that is there already stays."""
+    if POLICY.exists():
+        yield
+        return
+    POLICY.write_text("#!/bin/sh\nexit 101\n")
+    POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        POLICY.unlink(missing_ok=True)
+
+
+def _brokers() -> set[int]:
+    """Processes of the users that Debian's packages run Erlang's port mapper and RabbitMQ under."""
+    found: set[int] = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, KeyError):
+            if folder.owner() in ("rabbitmq", "epmd"):
+                found.add(int(folder.name))
+    return found
