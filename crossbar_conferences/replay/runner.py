@@ -1,0 +1,389 @@
+"""Runs cases against a target and gathers, step by step, where the answers differ.
+
+Cases run one after another: they share one account, one bus and one media server. Each run has
+fresh names and numbers, and what it makes is removed afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import TracebackType
+from typing import Any
+
+from . import rules
+from .bus import Listener
+from .comparison import Answer, Published, compare_frames, compare_messages, compare_response
+from .model import Case, Expectation, ExpectedMessage, HttpStep, SocketStep, Step, SwitchStep, WaitStep
+from .placeholders import MISSING, Bindings, Difference, Leniency, compare
+from .target import Target, names_in, substitute
+from .transport import SocketClient, TransportFailed, Wire
+
+#: Seconds to wait for messages that are expected.
+SETTLE = 0.5
+
+#: Seconds to wait for messages that should not come.
+GRACE = 0.03
+
+#: What a live answer reads follows the bus; without a look at it, so long after a switch step.
+BLIND_SWITCH_WAIT = 0.15
+
+
+class Outcome(StrEnum):
+    """How a case ended. ``HELD`` and ``DEVIATION`` (as the compatibility table says) are good,
+    ``UNTRUSTED`` says nothing, ``SKIPPED`` was not run."""
+
+    HELD = "held"
+    DEVIATION = "deviation"
+    UNTRUSTED = "untrusted"
+    SKIPPED = "skipped"
+    DIFFERING = "differing"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What one step brought. ``counts`` is false when the differences are of an untrusted part."""
+
+    number: int
+    what: str
+    differences: tuple[Difference, ...] = ()
+    counts: bool = True
+    row: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """How a case ended; ``reason`` says why it was skipped or failed."""
+
+    case: Case
+    outcome: Outcome
+    steps: tuple[StepResult, ...] = ()
+    reason: str = ""
+    seconds: float = 0.0
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """The rows of ``docs/compatibility.md`` that this case shows."""
+        return tuple(dict.fromkeys((*self.case.rows, *(step.row for step in self.steps if step.row))))
+
+
+@dataclass(slots=True)
+class _Run:
+    """The state of one running case."""
+
+    case: Case
+    bindings: Bindings
+    sockets: dict[str, SocketClient] = field(default_factory=dict)
+    created: list[tuple[str, str]] = field(default_factory=list)
+    rooms: list[str] = field(default_factory=list)
+    results: list[StepResult] = field(default_factory=list)
+    documents: list[tuple[str, str]] = field(default_factory=list)
+    dial_mode: bool = False
+
+
+class Runner:
+    """Runs cases against one target; an async context manager that holds the connections."""
+
+    def __init__(self, target: Target, *, allow_writes: bool = False) -> None:
+        self._target = target
+        self._allow_writes = allow_writes
+        self._wire = Wire(target)
+        self._bus: Listener | None = None
+        self._stack = AsyncExitStack()
+        self._stale: set[str] = set()
+
+    async def __aenter__(self) -> Runner:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._wire)
+            if self._target.amqp_url:
+                self._bus = await stack.enter_async_context(Listener(self._target.amqp_url))
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def run_all(self, cases: Iterable[Case]) -> AsyncIterator[CaseResult]:
+        """Run cases in order and give each result as it comes."""
+        for case in cases:
+            yield await self.run(case)
+
+    async def run(self, case: Case) -> CaseResult:
+        """Run one case. Whatever goes wrong is in the result; nothing is raised for it."""
+        if reason := self._why_not(case):
+            return CaseResult(case, Outcome.SKIPPED, reason=reason)
+        begun = time.monotonic()
+        run = _Run(case, Bindings(self._target.run_variables()))
+        reason = ""
+        try:
+            await self._prepare(run)
+            for step in case.steps:
+                run.results.append(await self._step(run, step))
+        except TransportFailed as error:
+            reason = str(error)
+        finally:
+            reason = reason or await self._clean_up(run)
+        seconds = time.monotonic() - begun
+        outcome = Outcome.FAILED if reason else _outcome(case, run.results)
+        return CaseResult(case, outcome, tuple(run.results), reason, seconds)
+
+    def _why_not(self, case: Case) -> str:
+        if case.writes and not self._allow_writes:
+            return "it writes, and writing is not allowed (--allow-writes)"
+        if case.needs_switch and self._target.switch_url is None:
+            return "it needs a media server that can be told what happens (switch_url)"
+        if case.needs_socket and self._target.ws_url is None:
+            return "it needs a websocket (ws_url)"
+        if (case.given.documents or _wants_documents(case)) and self._target.couchdb_url is None:
+            return "it needs the document store (couchdb_url)"
+        missing = _needed_variables(case) - set(self._target.run_variables())
+        return f"the target has no {', '.join(sorted(missing))}" if missing else ""
+
+    async def _prepare(self, run: _Run) -> None:
+        for database, documents in run.case.given.documents.items():
+            name = self._database(database, run)
+            for document in documents:
+                content = substitute(document, run.bindings.variables)
+                await self._wire.put_document(name, content)
+                run.documents.append((name, str(content["_id"])))
+        for command in run.case.given.commands:
+            await self._command(run, command)
+        if run.case.given.commands and self._bus is None:
+            await asyncio.sleep(BLIND_SWITCH_WAIT)
+        if self._bus is not None:
+            await self._bus.settle((), 0, GRACE if run.case.given.commands else 0)
+            self._bus.clear()
+
+    async def _step(self, run: _Run, step: Step) -> StepResult:
+        if isinstance(step, HttpStep):
+            return await self._http(run, step)
+        if isinstance(step, SwitchStep):
+            await self._command(run, step.command)
+            await self._settle(step.expected, 0, blind=BLIND_SWITCH_WAIT)
+            self._take()
+            return StepResult(step.number, "switch " + " ".join(step.command))
+        if isinstance(step, SocketStep):
+            return await self._socket(run, step)
+        return await self._wait(step)
+
+    async def _wait(self, step: WaitStep) -> StepResult:
+        await asyncio.sleep(step.seconds)
+        return StepResult(step.number, f"wait {step.seconds:g} s")
+
+    async def _http(self, run: _Run, step: HttpStep) -> StepResult:
+        self._take()
+        variables = run.bindings.variables
+        answer = await self._wire.request(step, variables)
+        what = f"{step.method} {substitute(step.path, variables)}"
+        capture(step, answer, variables)
+        self._note_creation(run, step, answer)
+        await self._settle(step.expected, step.settle)
+        published = self._take()
+        differences = self._compare(run, step, answer, published)
+        differences += await self._compare_documents(run, step.expected)
+        marks = step.expected.untrusted
+        counts = not (run.case.untrusted or rules.is_marked(marks, rules.UNTRUSTED_STEPS))
+        if not counts and answer.status >= 500:
+            expected = step.expected.response
+            counts = expected is None or expected.status != answer.status
+        return StepResult(step.number, what, tuple(differences), counts, step.expected.row)
+
+    def _compare(
+        self, run: _Run, step: HttpStep, answer: Answer, published: list[Published] | None
+    ) -> list[Difference]:
+        expected = step.expected
+        differences: list[Difference] = []
+        if expected.response is not None:
+            differences += compare_response(expected.response, answer, step, run.bindings)
+        trusted = not rules.is_marked(expected.untrusted, rules.UNTRUSTED_MESSAGES)
+        if expected.messages is not None and published is not None and trusted:
+            differences += compare_messages(expected.messages, published, run.bindings)
+        return differences
+
+    async def _compare_documents(self, run: _Run, expected: Expectation) -> list[Difference]:
+        differences: list[Difference] = []
+        for database, documents in expected.documents.items():
+            name = self._database(database, run)
+            for key, content in documents.items():
+                document_id = str(run.bindings.fill(substitute(key, run.bindings.variables)))
+                stored = await self._wire.get_document(name, document_id)
+                path = ("afterwards", document_id)
+                if content is None:
+                    if stored is not None:
+                        differences.append(Difference(path, MISSING, stored))
+                    continue
+                leniency = Leniency(extra=lambda path: None)
+                got = MISSING if stored is None else stored
+                differences += compare(content, got, run.bindings, leniency, path)
+        return differences
+
+    async def _socket(self, run: _Run, step: SocketStep) -> StepResult:
+        what = f"websocket {step.action} ({step.socket})"
+        if step.action == "connect":
+            run.sockets[step.socket] = await self._wire.connect_socket()
+            return StepResult(step.number, what)
+        socket = run.sockets.get(step.socket)
+        if socket is None:
+            raise TransportFailed(f"step {step.number}: {step.socket} was never connected")
+        if step.action == "send":
+            await socket.send(_frame_text(step, run.bindings.variables))
+        elif step.action == "close":
+            await socket.close()
+        elif step.action == "expect":
+            frames = await socket.receive(max(step.count, len(step.expected.frames or ())), step.within)
+            if step.expected.frames is not None:
+                differences = compare_frames(step.expected.frames, frames, run.bindings)
+                counts = not run.case.untrusted
+                return StepResult(step.number, what, tuple(differences), counts, step.expected.row)
+        else:
+            raise TransportFailed(f"step {step.number}: a websocket cannot {step.action}")
+        return StepResult(step.number, what)
+
+    async def _command(self, run: _Run, command: tuple[str, ...]) -> None:
+        words = [str(substitute(word, run.bindings.variables)) for word in command]
+        if words[0] == "create" and len(words) > 1:
+            run.rooms.append(words[1])
+        run.dial_mode = run.dial_mode or words[0] == "dial-mode"
+        await self._wire.command_switch(tuple(words), {})
+
+    async def _settle(self, expected: Expectation, settle: float, blind: float = 0.0) -> None:
+        if self._bus is None:
+            await asyncio.sleep(max(settle, blind))
+            return
+        loop = asyncio.get_running_loop()
+        end = loop.time() + settle
+        messages = [message for message in expected.messages or () if _can_be_heard(message)]
+        await self._bus.settle(messages, SETTLE, GRACE)
+        # What a case asks for is time for the media side, whether or not messages come of it.
+        await asyncio.sleep(max(0.0, end - loop.time()))
+
+    def _take(self) -> list[Published] | None:
+        if self._bus is None:
+            return None
+        return [
+            message
+            for message in self._bus.take()
+            if not any(stale in json.dumps(message.body) for stale in self._stale)
+        ]
+
+    def _note_creation(self, run: _Run, step: HttpStep, answer: Answer) -> None:
+        """Remember what a create made, so that it can be removed."""
+        if answer.status != 201 or not isinstance(answer.body, dict):
+            return
+        location = answer.headers.get("location", "")
+        data = answer.body.get("data")
+        made = data.get("id") if isinstance(data, dict) else None
+        path = substitute(step.path, run.bindings.variables).split("?")[0].rstrip("/")
+        parts = path.split("/")
+        if not made or parts[-1] != "conferences" or "accounts" not in parts:
+            return
+        if location and not location.endswith(str(made)):
+            return
+        run.created.append((parts[parts.index("accounts") + 1], str(made)))
+
+    async def _clean_up(self, run: _Run) -> str:
+        """Remove what the case made; says what went wrong, if anything did."""
+        problem = ""
+        for socket in run.sockets.values():
+            await socket.close()
+        try:
+            for command in run.case.given.aftermath:
+                await self._command(run, command)
+            for room in dict.fromkeys(run.rooms):
+                await self._quietly_destroy(room)
+            if run.dial_mode:
+                await self._wire.command_switch(("dial-mode", "answer"), {})
+            token = self._target.token("boss") or ""
+            for account_id, conference_id in run.created:
+                self._stale.add(conference_id)
+                if any(isinstance(step, HttpStep) and _dials(step) for step in run.case.steps):
+                    await self._quietly_destroy(conference_id)
+                await self._wire.delete_conference(account_id, conference_id, token)
+            for database, document_id in run.documents:
+                await self._wire.delete_document(database, document_id)
+        except TransportFailed as error:
+            problem = str(error)
+        return problem
+
+    async def _quietly_destroy(self, room: str) -> None:
+        if self._target.switch_url is None:
+            return
+        try:
+            await self._wire.command_switch(("destroy", room), {})
+        except TransportFailed:
+            # It ended by itself, or never began.
+            return
+
+    def _database(self, database: str, run: _Run) -> str:
+        name = str(substitute(database, run.bindings.variables))
+        if len(name) == 32 and "/" not in name:
+            return f"account/{name[:2]}/{name[2:4]}/{name[4:]}"
+        return name
+
+
+def capture(step: HttpStep, answer: Answer, variables: dict[str, str]) -> None:
+    """Take the values that a step captures out of its answer: ``body.…`` or ``headers.NAME``."""
+    for name, path in step.capture.items():
+        place, _, rest = path.partition(".")
+        value: Any = answer.headers.get(rest) if place == "headers" else answer.body
+        if place != "headers":
+            for part in rest.split("."):
+                if isinstance(value, list) and part.isdigit() and int(part) < len(value):
+                    value = value[int(part)]
+                else:
+                    value = value.get(part) if isinstance(value, dict) else None
+        if value is not None:
+            variables[name] = str(value)
+
+
+def _outcome(case: Case, results: list[StepResult]) -> Outcome:
+    if any(result.differences and result.counts for result in results):
+        return Outcome.DIFFERING
+    if case.untrusted:
+        return Outcome.UNTRUSTED
+    if case.rows or any(result.row for result in results):
+        return Outcome.DEVIATION
+    return Outcome.HELD
+
+
+def _can_be_heard(message: ExpectedMessage) -> bool:
+    return message.exchange != "targeted" and not rules.is_free(message.body)
+
+
+def _dials(step: HttpStep) -> bool:
+    return "dial" in json.dumps(step.body if step.body is not MISSING else "")
+
+
+def _frame_text(step: SocketStep, variables: Mapping[str, str]) -> str:
+    if step.text is not None:
+        return str(substitute(step.text, variables))
+    return json.dumps(substitute(step.frame, variables), ensure_ascii=False)
+
+
+def _wants_documents(case: Case) -> bool:
+    return any(step.expected.documents for step in case.steps)
+
+
+def _needed_variables(case: Case) -> set[str]:
+    needed: set[str] = set()
+    captured: set[str] = set()
+    for step in case.steps:
+        if isinstance(step, HttpStep):
+            captured |= set(step.capture)
+            needed |= names_in([step.path, step.who, list(step.headers.values())])
+            needed |= names_in(step.body)
+            if step.who in ("boss", "joe", "master", "other"):
+                needed.add(f"T_{step.who.upper()}")
+        elif isinstance(step, SwitchStep):
+            needed |= names_in(step.command)
+        elif isinstance(step, SocketStep):
+            needed |= names_in(step.frame)
+    return needed - captured
