@@ -1,0 +1,90 @@
+"""Repeated requests under one Idempotency-Key do their work once.
+
+The first request runs; a duplicate that comes meanwhile waits for it, a later one gets the stored
+answer. The same key with another body is refused. Kept in memory, for a bounded time and number.
+
+Source: issue "commands" 8; draft-ietf-httpapi-idempotency-key-header; anchors.md 2.4.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from ..clock import Clock
+from ..errors import CrossbarConferencesError
+
+#: Longest key that is taken.
+MAX_KEY_LENGTH = 255
+
+Answer = TypeVar("Answer")
+
+
+class KeyReused(CrossbarConferencesError):
+    """The Idempotency-Key was used before with another request."""
+
+
+@dataclass(slots=True)
+class _Entry(Generic[Answer]):
+    fingerprint: str
+    task: asyncio.Task[Answer]
+    expires: float
+
+
+class IdempotencyKeys(Generic[Answer]):
+    """Answers by account and key. ``keep`` in seconds, at most ``limit`` answers."""
+
+    def __init__(self, clock: Clock, *, keep: float = 3600.0, limit: int = 10_000) -> None:
+        self._clock = clock
+        self._keep = keep
+        self._limit = limit
+        self._entries: OrderedDict[tuple[str, str], _Entry[Answer]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    async def run(
+        self, account_id: str, key: str, fingerprint: str, work: Callable[[], Awaitable[Answer]]
+    ) -> tuple[Answer, bool]:
+        """The answer of the first request under this key, and whether this is a repetition.
+
+        A request that failed is forgotten: the next one under its key tries again. A caller that
+        is cancelled does not end work that others wait for. Raises `KeyReused`."""
+        self._expire()
+        name = (account_id, key)
+        entry = self._entries.get(name)
+        if entry is not None:
+            if entry.fingerprint != fingerprint:
+                raise KeyReused
+            return await asyncio.shield(entry.task), True
+        task = asyncio.ensure_future(work())
+        assert isinstance(task, asyncio.Task)
+        entry = _Entry(fingerprint, task, self._clock() + self._keep)
+        self._entries[name] = entry
+        task.add_done_callback(lambda done: self._settle(name, done))
+        return await asyncio.shield(task), False
+
+    async def close(self) -> None:
+        """End what is still running."""
+        running = [entry.task for entry in self._entries.values() if not entry.task.done()]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        self._entries.clear()
+
+    def _settle(self, name: tuple[str, str], done: asyncio.Task[Answer]) -> None:
+        entry = self._entries.get(name)
+        if (done.cancelled() or done.exception() is not None) and entry is not None and entry.task is done:
+            del self._entries[name]
+
+    def _expire(self) -> None:
+        now = self._clock()
+        while self._entries:
+            name, entry = next(iter(self._entries.items()))
+            over = entry.expires <= now or len(self._entries) >= self._limit
+            if not over or not entry.task.done():
+                return
+            del self._entries[name]
