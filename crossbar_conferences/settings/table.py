@@ -1,0 +1,204 @@
+"""The one table of settings: name, default, type and help of each.
+
+`Settings` is both the table and the value: every field carries its own row. A setting is called
+``http_port`` here and under ``[crossbar_conferences]`` in ``config.ini``,
+``CROSSBAR_CONFERENCES_HTTP_PORT`` in the environment and ``--http-port`` on the command line.
+No setting may be called ``port``, ``host`` or ``service_…``: container orchestrators put
+variables of such names into the environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple
+
+Kind = Literal["text", "integer", "number", "boolean", "choice", "texts", "url", "urls", "zone_urls"]
+
+ENVIRONMENT_PREFIX: Final = "CROSSBAR_CONFERENCES_"
+
+
+class ZoneUrl(NamedTuple):
+    """A broker of another zone."""
+
+    zone: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row: bounds are inclusive; ``None`` as a default means that it is found out at start."""
+
+    name: str
+    kind: Kind
+    default: Any
+    help: str
+    secret: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return ENVIRONMENT_PREFIX + self.name.upper()
+
+    @property
+    def flag(self) -> str:
+        """The command-line flag that sets it."""
+        return "--" + self.name.replace("_", "-")
+
+
+def _row(
+    kind: Kind,
+    default: Any,
+    text: str,
+    *,
+    secret: bool = False,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """A field of `Settings` that carries its row; what may hold a secret stays out of ``repr``."""
+    row = Setting("", kind, default, text, secret, minimum, maximum, choices)
+    readable = not secret and kind not in ("url", "urls", "zone_urls")
+    return field(default=default, repr=readable, metadata={"row": row})
+
+
+def _port(default: int, text: str) -> Any:
+    return _row("integer", default, text + "; 0 takes any free port", minimum=0, maximum=65_535)
+
+
+def _count(default: int, text: str, maximum: int = 10_000_000) -> Any:
+    return _row("integer", default, text, minimum=1, maximum=maximum)
+
+
+def _seconds(default: float, text: str) -> Any:
+    return _row("number", default, text + ", in seconds", minimum=0.01, maximum=86_400)
+
+
+def _milliseconds(default: int, text: str) -> Any:
+    return _row("integer", default, text + ", in milliseconds", minimum=1, maximum=600_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The effective settings of a process, with the origin of each in ``origins``."""
+
+    config_file: str | None = _row(
+        "text", None, "Kazoo's config.ini; by default $KAZOO_CONFIG, then Kazoo's own places"
+    )
+    # What clients see.
+    http_host: str = _row("text", "127.0.0.1", "address that the API listens on")
+    http_port: int = _port(8000, "port of the API")
+    reuse_port: bool = _row("boolean", False, "let several processes listen on the same ports")
+    websocket_host: str = _row("text", "127.0.0.1", "address that the websocket listens on")
+    websocket_port: int = _port(5555, "port of the websocket")
+    operations_host: str = _row("text", "127.0.0.1", "address of health checks and metrics")
+    operations_port: int = _port(9100, "port of health checks and metrics")
+    request_timeout_seconds: float = _seconds(30.0, "longest time that a request may take")
+    idle_timeout_seconds: float = _seconds(120.0, "how long an idle connection is kept")
+    shutdown_timeout_seconds: float = _seconds(10.0, "how long running requests may take at shutdown")
+    body_limit_bytes: int = _count(8_000_000, "largest request body, in bytes", maximum=1_000_000_000)
+    concurrent_requests: int = _count(1000, "requests served at once; more are refused")
+    max_page_size: int = _count(1000, "largest page of a list")
+    reverse_proxies: tuple[str, ...] | None = _row(
+        "texts",
+        None,
+        "addresses whose X-Forwarded-For is believed; by default those of system_config/crossbar",
+    )
+    # Who this node is.
+    node_name: str = _row(
+        "text", "", "name of this node on the bus; by default crossbar_conferences@HOSTNAME"
+    )
+    zone: str = _row("text", "", "zone of this node; by default as Kazoo chooses it")
+    # CouchDB.
+    couchdb_url: str = _row("url", "", "CouchDB; by default the section of config.ini that [data] names")
+    couchdb_user: str = _row("text", "", "user at CouchDB")
+    couchdb_password: str = _row("text", "", "password at CouchDB", secret=True)
+    store_timeout_seconds: float = _seconds(5.0, "longest time that one request to CouchDB may take")
+    store_connections: int = _count(50, "connections to CouchDB", maximum=10_000)
+    document_cache_size: int = _count(10_000, "documents kept in memory")
+    document_cache_seconds: float = _seconds(900.0, "how long a document is kept in memory")
+    # RabbitMQ.
+    amqp_urls: tuple[str, ...] = _row("urls", (), "brokers of this zone; by default those of config.ini")
+    amqp_zone_urls: tuple[ZoneUrl, ...] = _row(
+        "zone_urls", (), "brokers of other zones, as ZONE=URL; by default those of config.ini"
+    )
+    broker_timeout_seconds: float = _seconds(5.0, "longest time that one step at the broker may take")
+    broker_heartbeat_seconds: int = _row(
+        "integer", 10, "heartbeat towards the broker, in seconds", minimum=1, maximum=3600
+    )
+    broker_reconnect_seconds: float = _seconds(5.0, "longest pause between two attempts to connect")
+    broker_prefetch: int = _count(50, "messages that the broker hands over ahead", maximum=65_535)
+    # Live data.
+    live_mode: str = _row(
+        "choice",
+        "events",
+        "follow conferences by their events, or search at every request",
+        choices=("events", "search"),
+    )
+    search_timeout_ms: int = _milliseconds(2000, "how long a search for conferences waits for nodes")
+    reconcile_seconds: float = _seconds(60.0, "pause between two comparisons of live state with the switches")
+    live_accounts: int = _count(1000, "accounts followed at once")
+    live_idle_seconds: float = _seconds(600.0, "how long an account is followed after its last use")
+    # Commands.
+    dial_timeout_ms: int = _milliseconds(20_000, "how long a dial without a timeout rings")
+    wait_limit_ms: int = _milliseconds(30_000, "largest ?wait= of an action")
+    idempotency_entries: int = _count(10_000, "answers kept for a repeated Idempotency-Key")
+    idempotency_seconds: float = _seconds(3600.0, "how long an answer is kept for a repeated Idempotency-Key")
+    # Tokens and rate limits.
+    charge_valid_tokens: bool = _row("boolean", False, "charge requests with a valid token too")
+    rate_buckets: int = _count(100_000, "callers whose rate is remembered")
+    key_cache_size: int = _count(1000, "signing keys kept in memory")
+    basic_cache_size: int = _count(10_000, "Basic credentials kept in memory")
+    # Websocket.
+    websocket_sessions: int = _count(10_000, "websocket sessions of this process")
+    websocket_sessions_per_ip: int = _count(100, "websocket sessions of one address")
+    websocket_sessions_per_account: int = _count(1000, "websocket sessions of one account")
+    websocket_queue: int = _count(1000, "events that wait for one slow session", maximum=1_000_000)
+    websocket_idle_seconds: float = _seconds(3600.0, "how long a silent session is kept")
+    # Logs.
+    log_level: str = _row(
+        "choice", "info", "lowest level that is logged", choices=("debug", "info", "warning", "error")
+    )
+    log_format: str = _row(
+        "choice", "json", "one JSON object a line, or text for people", choices=("json", "console")
+    )
+
+    #: Where each value comes from: ``default``, ``file:line``, a variable or a flag.
+    origins: Mapping[str, str] = field(
+        default_factory=lambda: MappingProxyType({}), compare=False, repr=False
+    )
+
+
+def _table() -> tuple[Setting, ...]:
+    rows = []
+    for entry in fields(Settings):
+        row = entry.metadata.get("row")
+        if isinstance(row, Setting):
+            rows.append(
+                Setting(
+                    entry.name,
+                    row.kind,
+                    row.default,
+                    row.help,
+                    row.secret,
+                    row.minimum,
+                    row.maximum,
+                    row.choices,
+                )
+            )
+    return tuple(rows)
+
+
+#: Every setting, in the order in which it is shown.
+SETTINGS: Final = _table()
+
+_BY_NAME: Final = {row.name: row for row in SETTINGS}
+
+
+def setting(name: str) -> Setting:
+    """The row of that name. Raises `KeyError`."""
+    return _BY_NAME[name]
