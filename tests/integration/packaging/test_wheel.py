@@ -67,7 +67,7 @@ def test_holds_every_file(wheel: Path) -> None:
 
 
 def test_works_outside_the_repository(wheel: Path, tmp_path: Path) -> None:
-    """Installed into a fresh environment elsewhere, it finds its own schemas and views and has its command."""
+    """In a fresh environment elsewhere it finds its own schemas and views and has its command."""
     venv.create(tmp_path / "venv", with_pip=False)
     python = tmp_path / "venv" / "bin" / "python"
     installing = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps"]
