@@ -1,0 +1,274 @@
+"""From the endpoint list of a dial request to the endpoint objects of the message.
+
+Pure. The shell reads documents in two goes, all of a go together: `wanted_documents`, then
+`further_documents` of what came; then `resolve`. Source: dial.md 2-4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import uuid4
+
+from .endpoints_context import (
+    RICH_MODULE,
+    DialContext,
+    EndpointConfig,
+    JSONObject,
+    is_false,
+    is_true,
+    object_at,
+    text_at,
+    value_at,
+)
+from .endpoints_merge import hotdesk_users, merge_endpoint, merged_call_forward
+from .endpoints_numbers import is_dialable
+from .endpoints_rich import forwarded_endpoint, is_forwarded, push_endpoint, rich_endpoint, skype_endpoint
+from .endpoints_thin import thin_endpoint
+from .endpoints_uri import SCHEME, parse_sip_uri
+from .escaping import has_control_characters, is_dial_safe
+from .isolation import is_document_id
+
+#: A text of exactly this many bytes is a document's id.
+DOCUMENT_ID_BYTES: Final = 32
+
+Document = Mapping[str, Any]
+#: A validation error: path to rule to details, as the envelope shows it.
+Errors = dict[str, dict[str, dict[str, Any]]]
+
+_BUILDABLE_TYPES: Final = frozenset({"device", "user", "account", "click2call", "conference"})
+_SIP_DEVICE_TYPES: Final = frozenset({"smartphone", "softphone", "cellphone", "landline", "fax", "user"})
+_KNOWN_KINDS: Final = frozenset({"skype", "mobile", "push"})
+_GUESSES: Final = ("mobile", "sip", "skype")
+#: The parts of a leg that the switch reads as an address.
+_ADDRESS_HEADERS: Final = (
+    "Route",
+    "To-User",
+    "To-Username",
+    "To-Realm",
+    "To-DID",
+    "To-IP",
+    "SIP-Interface",
+    "Proxy-IP",
+    "Forward-IP",
+    "Presence-ID",
+)
+
+NOT_AN_ENDPOINT: Final = "Value not a number, device or user ID, or SIP endpoint"
+NOTHING_ROUTABLE: Final = "endpoints failed to resolve to route-able destinations"
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An element that gave no leg and no error: its position from 1, and why (for logs and dry runs)."""
+
+    position: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a list of elements became. Nothing is dialled when there is any error."""
+
+    endpoints: tuple[dict[str, Any], ...] = ()
+    errors: Errors = field(default_factory=dict)
+    skipped: tuple[Skipped, ...] = ()
+
+
+class _Refused(Exception):
+    """This element gives no leg."""
+
+
+def wanted_documents(elements: Sequence[Any], conference: Document | None) -> frozenset[str]:
+    """The ids to read first: every id in the list, and the owners that are known already.
+
+    The account's own document is wanted as well, under the account id; callers have it.
+    """
+    wanted = {element for element in elements if isinstance(element, str) and _is_reference(element)}
+    owners = [conference, *(element for element in elements if isinstance(element, Mapping))]
+    return frozenset(wanted.union(*(_owners(document) for document in owners if document)))
+
+
+def further_documents(documents: Mapping[str, Document]) -> frozenset[str]:
+    """The ids to read after that: owners and hotdesk users that are not there yet."""
+    wanted: set[str] = set()
+    for document in documents.values():
+        wanted |= _owners(document)
+    return frozenset(wanted - documents.keys())
+
+
+def resolve(
+    elements: Sequence[Any],
+    documents: Mapping[str, Document],
+    *,
+    account_id: str,
+    conference_id: str,
+    conference: Document | None,
+    config: EndpointConfig | None = None,
+) -> Resolved:
+    """Turn the elements of a valid dial request into endpoint objects.
+
+    ``documents`` holds by id what was read, the account's document included; ``conference`` is
+    the stored one, ``None`` when ad-hoc. Inline devices have their schema's defaults already.
+    """
+    context = DialContext(account_id, conference_id, conference, documents, config or EndpointConfig())
+    endpoints: list[dict[str, Any]] = []
+    errors: Errors = {}
+    skipped: list[Skipped] = []
+    for position, element in enumerate(elements, 1):
+        try:
+            if isinstance(element, Mapping):
+                endpoints += _inline_legs(element, context)
+            elif isinstance(element, str) and _is_reference(element):
+                endpoints += _document_legs(element, context)
+            else:
+                # Addresses come out in front of what is there, ids behind (dial.md 2.1).
+                endpoints.insert(0, _address_leg(element, context, f"data.endpoints.{position}", errors))
+        except _Refused as refused:
+            skipped.append(Skipped(position, str(refused)))
+    if not endpoints:
+        errors["data.endpoints"] = nothing_routable()
+    return Resolved(tuple(endpoints), errors, tuple(skipped))
+
+
+def nothing_routable() -> dict[str, dict[str, Any]]:
+    """The error that no element could be dialled; schema errors bring it along too (dial.md 4)."""
+    return {"minItems": {"message": NOTHING_ROUTABLE, "target": 1}}
+
+
+def _is_reference(text: str) -> bool:
+    return len(text.encode("utf-8", "replace")) == DOCUMENT_ID_BYTES and not text.startswith(SCHEME)
+
+
+def _owners(document: Document) -> set[str]:
+    ids = {*hotdesk_users(document), text_at(document, "owner_id") or ""}
+    return {owner for owner in ids if is_document_id(owner)}
+
+
+def _address_leg(element: Any, context: DialContext, path: str, errors: Errors) -> dict[str, Any]:
+    if isinstance(element, str) and element.startswith(SCHEME):
+        return _sip_leg(element, context, path, errors)
+    if not isinstance(element, str) or not is_dialable(element):
+        errors[path] = {"enum": {"message": NOT_AN_ENDPOINT}}
+        raise _Refused("no number, id or address")
+    if context.realm is None:
+        errors[path] = _not_found(f"ID {element} not found")
+        raise _Refused("the account has no realm")
+    uri = f"{element}@{context.realm}"
+    return {
+        "Invite-Format": "loopback",
+        "Route": element,
+        "To-DID": element,
+        "To-Realm": context.realm,
+        "Simplify-Loopback": True,
+        "Custom-Channel-Vars": {
+            "Account-ID": context.account_id,
+            "Authorizing-Type": "conference",
+            "Authorizing-ID": context.conference_id,
+            "Loopback-Request-URI": uri,
+            "Request-URI": uri,
+            "Require-Ignore-Early-Media": "true",
+            "Ignore-Early-Media": "true",
+        },
+    }
+
+
+def _sip_leg(text: str, context: DialContext, path: str, errors: Errors) -> dict[str, Any]:
+    uri = parse_sip_uri(text)
+    if uri is None:
+        errors[path] = _not_found(f"URI {text} is invalid")
+        raise _Refused("not a SIP URI")
+    sip = {"invite_format": "route", "route": uri.route, "realm": uri.domain, "username": uri.user}
+    return rich_endpoint({"sip": sip}, context)
+
+
+def _not_found(message: str) -> dict[str, dict[str, Any]]:
+    return {"not_found": {"message": message}}
+
+
+def _inline_legs(element: JSONObject, context: DialContext) -> list[dict[str, Any]]:
+    # Private fields would let a request name another account; only the store writes them.
+    device = {key: value for key, value in element.items() if not key.startswith(("pvt_", "_"))}
+    device["id"] = text_at(element, "id") or uuid4().hex
+    if is_false(device.get("enabled")):
+        raise _Refused("disabled")
+    if is_true(value_at(device, "do_not_disturb", "enabled")):
+        raise _Refused("do not disturb")
+    device["outbound_flags"] = None
+    legs = _rich_legs(device, context)
+    for leg in legs:
+        if not all(is_dial_safe(leg[header]) for header in _ADDRESS_HEADERS if header in leg):
+            raise _Refused("unsafe address")
+    return legs
+
+
+def _document_legs(document_id: str, context: DialContext) -> list[dict[str, Any]]:
+    document = context.documents.get(document_id)
+    if document is None or document.get("pvt_type") not in _BUILDABLE_TYPES:
+        raise _Refused("no such device or user")
+    if is_true(document.get("pvt_deleted")):
+        raise _Refused("deleted")
+    if is_false(document.get("enabled")):
+        raise _Refused("disabled")
+    if document_id == context.conference_id:
+        raise _Refused("the conference itself")
+    merged = merge_endpoint(document, document_id, context)
+    if merged["do_not_disturb"]["enabled"]:
+        raise _Refused("do not disturb")
+    if context.config.endpoint_module == RICH_MODULE:
+        merged["call_forward"] = merged_call_forward(document, context)
+        return _rich_legs(merged, context)
+    kind = _kind(merged, context)
+    if kind == "sip":
+        return _checked([thin_endpoint(merged, context)])
+    return _checked(_other_legs(kind, merged, context))
+
+
+def _rich_legs(endpoint: JSONObject, context: DialContext) -> list[dict[str, Any]]:
+    kind = _kind(endpoint, context)
+    if kind != "sip":
+        return _checked(_other_legs(kind, endpoint, context))
+    if endpoint.get("pvt_type") == "user":
+        # A user has no address of its own, and the rich form does not look for the user's devices.
+        raise _Refused("a user has no address")
+    legs = []
+    forwarded = is_forwarded(endpoint)
+    if forwarded:
+        legs.append(forwarded_endpoint(endpoint, context))
+    if not forwarded or not is_true(value_at(endpoint, "call_forward", "substitute")):
+        legs.append(rich_endpoint(endpoint, context))
+    return _checked(legs)
+
+
+def _other_legs(kind: str, endpoint: JSONObject, context: DialContext) -> list[dict[str, Any]]:
+    if kind == "push":
+        leg = push_endpoint(endpoint, context)
+        if leg is None:
+            raise _Refused("push without a user or proxy")
+        return [leg]
+    if kind == "skype":
+        return [skype_endpoint(endpoint)]
+    # Kazoo's core crashes on mobile devices and skips them (dial.md 2.3).
+    raise _Refused(f"{kind} devices cannot be dialled")
+
+
+def _checked(legs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    if has_control_characters(legs):
+        raise _Refused("control characters")
+    return legs
+
+
+def _kind(endpoint: JSONObject, context: DialContext) -> str:
+    if endpoint.get("pvt_type") == "user":
+        return "sip"
+    if object_at(endpoint, "push"):
+        return "push"
+    named = text_at(endpoint, "endpoint_type") or text_at(endpoint, "device_type") or ""
+    if named in _SIP_DEVICE_TYPES or named.startswith("sip_"):
+        return "sip"
+    if named in _KNOWN_KINDS:
+        return named
+    if context.config.restrict_to_known_types:
+        return "unknown"
+    return next((guess for guess in _GUESSES if object_at(endpoint, guess)), "unknown")

@@ -1,0 +1,44 @@
+"""The thin endpoint: a reference to a document, worked out by the media side when it dials.
+
+Source: dial.md 2.5; fax dial.md 2.6, E9.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .endpoints_context import DialContext, JSONObject, is_true, object_at, value_at
+from .endpoints_formatters import apply_formatters
+from .endpoints_identity import callee_id_fields, caller_id_fields, presence_id, privacy_method
+
+
+def thin_endpoint(merged: JSONObject, context: DialContext) -> dict[str, Any]:
+    """The endpoint object of a merged device or user."""
+    endpoint_id = merged["id"]
+    endpoint = {
+        "Invite-Format": "endpoint",
+        **caller_id_fields(context),
+        **callee_id_fields(merged, context),
+        "Privacy-Method": privacy_method(merged, context),
+        "Account-ID": context.account_id,
+        "Endpoint-ID": endpoint_id,
+        "Endpoint-URI": f"{endpoint_id}@{context.account_id}",
+        "Presence-ID": presence_id(merged, context),
+        "Custom-Channel-Vars": {},
+        "Flags": merged["outbound_flags"],
+        "Metaflows": dict(object_at(merged, "metaflows")),
+        "Endpoint-Actions": {},
+        **fax_fields(merged, context),
+    }
+    return apply_formatters(endpoint, object_at(merged, "formatters"))
+
+
+def fax_fields(merged: JSONObject, context: DialContext) -> dict[str, Any]:
+    """The T.38 settings of a fax machine; nothing for any other device."""
+    if merged.get("device_type") != "fax":
+        return {}
+    if is_true(value_at(merged, "media", "fax_option")):
+        return {"Enable-T38-Fax": True, "Enable-T38-Fax-Request": True, "Enable-T38-Gateway": "self"}
+    if context.conference is not None:
+        return {"Enable-T38-Fax": True, "Enable-T38-Passthrough": True}
+    return {"Enable-T38-Fax": False, "Enable-T38-Fax-Request": False, "Enable-T38-Passthrough": False}

@@ -1,0 +1,48 @@
+"""A strict reader of the SIP URIs that may be dialled.
+
+Source: dial.md 3.2. Narrower than RFC 3261 in one way: characters that quote or separate in the
+switch's dial strings are refused (anchors.md 0.8), since the URI becomes a route as it stands.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+SCHEME: Final = "sip:"
+_MAXIMUM_LENGTH: Final = 512
+_HOST_LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
+_URI: Final = re.compile(
+    r"(?:(?P<user>[A-Za-z0-9_.!~*%&=+;?/#-]+)(?::(?P<password>[A-Za-z0-9_.!~*%&=+-]*))?@)?"
+    rf"(?P<host>{_HOST_LABEL}(?:\.{_HOST_LABEL})*\.?|\[[0-9A-Fa-f:.]{{2,45}}\])"
+    r"(?::(?P<port>[0-9]{1,5}))?"
+    r"(?P<parameters>(?:;[A-Za-z0-9_.!~*%+/:=&@-]+)*)"
+    r"(?P<headers>\?[A-Za-z0-9_.!~*%+/:=&;@?-]*)?",
+    re.ASCII,
+)
+_HIGHEST_PORT: Final = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class SipUri:
+    """A SIP URI: its user (may be empty), its domain, and the route to dial."""
+
+    user: str
+    domain: str
+    route: str
+
+
+def parse_sip_uri(text: str) -> SipUri | None:
+    """Read one URI that starts with a lower-case ``sip:``; ``None`` when it is none.
+
+    Port, password, parameters and headers stay in the route. Blanks after the scheme are
+    accepted, as Kazoo does, and dropped.
+    """
+    if len(text) > _MAXIMUM_LENGTH or not text.startswith(SCHEME):
+        return None
+    rest = text[len(SCHEME) :].lstrip(" ")
+    found = _URI.fullmatch(rest)
+    if found is None or (found["port"] and not 0 < int(found["port"]) <= _HIGHEST_PORT):
+        return None
+    return SipUri(user=found["user"] or "", domain=found["host"], route=SCHEME + rest)
