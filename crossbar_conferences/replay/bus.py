@@ -14,6 +14,7 @@ from types import TracebackType
 import aio_pika
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
 
+from ..broker import timestamps
 from .comparison import Published
 from .model import ExpectedMessage
 from .transport import TransportFailed
@@ -28,21 +29,6 @@ LIMIT = 10_000
 CONNECT_TIMEOUT = 10.0
 
 
-def install_timestamps() -> None:
-    """Let pamqp read Kazoo's stamps (amqp.md 1.5)."""
-    import pamqp.decode
-
-    stock = pamqp.decode.METHODS["timestamp"]
-
-    def lenient(value: bytes):  # type: ignore[no-untyped-def]
-        try:
-            return stock(value)
-        except Exception:
-            return 8, None
-
-    pamqp.decode.METHODS["timestamp"] = lenient
-
-
 class Listener:
     """What was published since the last look."""
 
@@ -53,7 +39,7 @@ class Listener:
         self._arrived = asyncio.Event()
 
     async def __aenter__(self) -> Listener:
-        install_timestamps()
+        timestamps.install()
         try:
             await asyncio.wait_for(self._open(), CONNECT_TIMEOUT)
         except (TimeoutError, OSError, aio_pika.exceptions.AMQPError) as error:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import rules
+from .matching import Difference, Leniency, Path, compare, pair
 from .model import ExpectedMessage, ExpectedResponse, HttpStep
-from .placeholders import MISSING, Bindings, Difference, Leniency, Path, compare, pair
+from .placeholders import MISSING, Bindings
 from .rules import Pattern
 
 

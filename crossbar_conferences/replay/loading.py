@@ -14,11 +14,17 @@ from .recording import is_recording, load_recordings
 DEVIATIONS_FILE = "deviations.yaml"
 
 
-def load_cases(paths: Iterable[Path], variant: str = "new", deviations: Path | None = None) -> list[Case]:
+#: The variant that the deviations are about.
+MODEL_VARIANT = "new"
+
+
+def load_cases(
+    paths: Iterable[Path], variant: str = MODEL_VARIANT, deviations: Path | None = None
+) -> list[Case]:
     """Every case under these paths, in a steady order. Raises `CaseInvalid`.
 
     ``deviations`` names the file that says where our answers differ from recorded ones; without
-    it, ``deviations.yaml`` in or above the folder of recordings is taken when there is one."""
+    it, ``deviations.yaml`` in or above the folder of recordings, or in ``fixtures``, is taken."""
     cases: list[Case] = []
     for path in paths:
         cases += _load(path, variant, deviations)
@@ -37,7 +43,7 @@ def _load(path: Path, variant: str, deviations: Path | None) -> list[Case]:
     if not path.is_dir():
         raise CaseInvalid(f"{path}: there is no such file or folder")
     if is_recording(path):
-        file = deviations or _deviations_near(path)
+        file = deviations or (_deviations_near(path) if variant == MODEL_VARIANT else None)
         recorded = load_recordings(path, variant)
         return apply_deviations(recorded, load_deviations(file)) if file else recorded
     cases: list[Case] = []
@@ -50,7 +56,7 @@ def _load(path: Path, variant: str, deviations: Path | None) -> list[Case]:
 
 
 def _deviations_near(folder: Path) -> Path | None:
-    for place in (folder, folder.parent):
+    for place in (folder, folder.parent, Path("fixtures")):
         file = place / DEVIATIONS_FILE
         if file.is_file():
             return file

@@ -1,4 +1,4 @@
-"""Expected values with placeholders and variables, compared with actual values. Pure.
+"""The placeholders and variables inside expected values. Pure.
 
 Two notations stand inside an expected value:
 
@@ -13,12 +13,9 @@ for a text, also inside a longer text. Text in angle brackets that names no kind
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-#: Where in a value: names of keys and positions in lists.
-Path = tuple[str | int, ...]
 
 #: Kinds that stand for a text, with what such a text looks like.
 TEXT_KINDS: Mapping[str, str] = {
@@ -81,26 +78,6 @@ class _Missing:
 MISSING = _Missing()
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """Where an actual value is not what was expected; ``expected`` has its variables filled in."""
-
-    path: Path
-    expected: Any
-    actual: Any
-    note: str = ""
-
-    def where(self) -> str:
-        """The path as a person writes it: ``data.participants[0].call_id``."""
-        text = ""
-        for part in self.path:
-            if isinstance(part, int):
-                text += f"[{part}]"
-            else:
-                text += f".{part}" if text else part
-        return text
-
-
 @dataclass(slots=True)
 class Bindings:
     """What variables and numbered placeholders stand for, as far as is known."""
@@ -133,126 +110,40 @@ class Bindings:
         return str(self.numbered.get(_identity(token) or "", token[0]))
 
 
-@dataclass(frozen=True, slots=True)
-class Leniency:
-    """What a comparison lets pass. Functions get the path of the value in question.
-
-    ``extra``: the names of keys that an object may have besides the expected ones, or ``None``
-    for any. ``ignored``: whether this part is not compared. ``unordered``: the key by which the
-    items of a list are paired instead of by position (``""``: by whatever fits).
-    """
-
-    extra: Callable[[Path], frozenset[str] | None] = lambda path: frozenset()
-    ignored: Callable[[Path], bool] = lambda path: False
-    unordered: Callable[[Path], str | None] = lambda path: None
-
-
-EXACT = Leniency()
-
-
-def compare(
-    expected: Any, actual: Any, bindings: Bindings, leniency: Leniency = EXACT, path: Path = ()
-) -> list[Difference]:
-    """The differences between an expected and an actual value; ``bindings`` learns on the way."""
-    if leniency.ignored(path):
-        return []
-    if isinstance(expected, str):
-        return _compare_text(expected, actual, bindings, path)
-    if isinstance(expected, dict) and isinstance(actual, dict):
-        return _compare_objects(expected, actual, bindings, leniency, path)
-    if isinstance(expected, list) and isinstance(actual, list):
-        key = leniency.unordered(path)
-        if key is not None:
-            return _compare_unordered(expected, actual, key, bindings, leniency, path)
-        return _compare_lists(expected, actual, bindings, leniency, path)
-    if type(expected) is type(actual) and expected == actual:
-        return []
-    if _is_number(expected) and _is_number(actual) and expected == actual:
-        return []
-    return [Difference(path, expected, actual)]
+def fits(expected: str, actual: Any, bindings: Bindings) -> bool:
+    """Whether a value is what a text with placeholders stands for; ``bindings`` learns when it is."""
+    whole = _TOKEN.fullmatch(expected)
+    if whole and whole["kind"] in VALUE_KINDS:
+        return _fits_value_kind(whole, actual, bindings)
+    if not isinstance(actual, str):
+        return False
+    pattern, groups = _pattern(expected, bindings)
+    found = re.fullmatch(pattern, actual)
+    if not found:
+        return False
+    for group, identity in groups.items():
+        bindings.numbered[identity] = found[group]
+    return True
 
 
-def pair(
-    expected: Sequence[Any],
-    actual: Sequence[Any],
-    bindings: Bindings,
-    differ: Callable[..., list[Difference]],
-) -> tuple[list[tuple[int, int, list[Difference]]], list[int], list[int]]:
-    """Pair what was expected with what came, in any order, by fewest differences.
-
-    ``differ(expected, actual, bindings)`` gives the differences of one pair, or ``None``-like
-    emptiness for a fit. Returns the pairs with their differences and the positions left over on
-    either side. Exact fits are taken first, so that one wrong item does not take another's place.
-    """
-    pairs: list[tuple[int, int, list[Difference]]] = []
-    open_actual = list(range(len(actual)))
-    unmatched: list[int] = []
-    for wanted, item in enumerate(expected):
-        for candidate in open_actual:
-            attempt = bindings.copy()
-            if not differ(item, actual[candidate], attempt):
-                bindings.adopt(attempt)
-                pairs.append((wanted, candidate, []))
-                open_actual.remove(candidate)
-                break
-        else:
-            unmatched.append(wanted)
-    left: list[int] = []
-    for wanted in unmatched:
-        if not open_actual:
-            left.append(wanted)
-            continue
-        scored = [(differ(expected[wanted], actual[index], bindings.copy()), index) for index in open_actual]
-        differences, nearest = min(scored, key=lambda score: len(score[0]))
-        pairs.append((wanted, nearest, differences))
-        open_actual.remove(nearest)
-    return sorted(pairs), left, open_actual
+def has_placeholder(text: str) -> bool:
+    """Whether there is a variable or a placeholder in a text."""
+    return _TOKEN.search(text) is not None
 
 
-def kinds_in(value: Any) -> Iterable[str]:
-    """The kinds of the placeholders inside a value."""
-    if isinstance(value, str):
-        yield from (token["kind"] for token in _TOKEN.finditer(value) if token["kind"])
-    elif isinstance(value, list):
-        for item in value:
-            yield from kinds_in(item)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from kinds_in(key)
-            yield from kinds_in(item)
+def _fits_value_kind(token: re.Match[str], actual: Any, bindings: Bindings) -> bool:
+    if actual is MISSING or not VALUE_KINDS[token["kind"]](actual):
+        return False
+    identity = _identity(token)
+    if identity is None:
+        return True
+    return bool(bindings.numbered.setdefault(identity, actual) == actual)
 
 
 def _identity(token: re.Match[str]) -> str | None:
     if token["number"] is None:
         return None
     return f"{token['kind']}{token['generation'] or ''}:{token['number']}"
-
-
-def _compare_text(expected: str, actual: Any, bindings: Bindings, path: Path) -> list[Difference]:
-    whole = _TOKEN.fullmatch(expected)
-    if whole and whole["kind"] in VALUE_KINDS:
-        return _compare_value_kind(whole, actual, bindings, path)
-    if not isinstance(actual, str):
-        return [Difference(path, bindings.fill(expected), actual)]
-    pattern, groups = _pattern(expected, bindings)
-    found = re.fullmatch(pattern, actual)
-    if not found:
-        return [Difference(path, bindings.fill(expected), actual)]
-    for group, identity in groups.items():
-        bindings.numbered[identity] = found[group]
-    return []
-
-
-def _compare_value_kind(
-    token: re.Match[str], actual: Any, bindings: Bindings, path: Path
-) -> list[Difference]:
-    identity = _identity(token)
-    fits = actual is not MISSING and VALUE_KINDS[token["kind"]](actual)
-    if not fits or (identity in bindings.numbered and bindings.numbered[identity] != actual):
-        return [Difference(path, bindings.fill(token[0]), actual)]
-    if identity is not None:
-        bindings.numbered[identity] = actual
-    return []
 
 
 def _pattern(expected: str, bindings: Bindings) -> tuple[str, dict[str, str]]:
@@ -290,74 +181,3 @@ def _looks(token: re.Match[str]) -> str:
         # A number kind inside a longer text stands for its digits.
         return r"\S+?" if kind == "any" else r"-?\d+"
     return TEXT_KINDS[kind]
-
-
-def _compare_objects(
-    expected: Mapping[str, Any], actual: Mapping[str, Any], bindings: Bindings, leniency: Leniency, path: Path
-) -> list[Difference]:
-    differences: list[Difference] = []
-    allowed = leniency.extra(path)
-    seen: set[str] = set()
-    for key, value in expected.items():
-        name = _resolve_key(key, actual, seen, bindings)
-        seen.add(name)
-        if name in actual:
-            differences += compare(value, actual[name], bindings, leniency, (*path, name))
-        elif not leniency.ignored((*path, name)):
-            differences.append(Difference((*path, name), bindings.fill(value), MISSING))
-    for name, value in actual.items():
-        if name in seen or allowed is None or name in allowed or leniency.ignored((*path, name)):
-            continue
-        differences.append(Difference((*path, name), MISSING, value))
-    return differences
-
-
-def _resolve_key(key: str, actual: Mapping[str, Any], seen: set[str], bindings: Bindings) -> str:
-    """The actual name of a key, which may itself be a placeholder (``{"<hex:4>": …}``)."""
-    if not _TOKEN.search(key):
-        return key
-    pattern, groups = _pattern(key, bindings)
-    for name in actual:
-        if name not in seen and (found := re.fullmatch(pattern, name)):
-            for group, identity in groups.items():
-                bindings.numbered[identity] = found[group]
-            return name
-    return str(bindings.fill(key))
-
-
-def _compare_lists(
-    expected: list[Any], actual: list[Any], bindings: Bindings, leniency: Leniency, path: Path
-) -> list[Difference]:
-    differences: list[Difference] = []
-    for position in range(max(len(expected), len(actual))):
-        here = (*path, position)
-        if position >= len(actual):
-            differences.append(Difference(here, bindings.fill(expected[position]), MISSING))
-        elif position >= len(expected):
-            differences.append(Difference(here, MISSING, actual[position]))
-        else:
-            differences += compare(expected[position], actual[position], bindings, leniency, here)
-    return differences
-
-
-def _compare_unordered(
-    expected: list[Any], actual: list[Any], key: str, bindings: Bindings, leniency: Leniency, path: Path
-) -> list[Difference]:
-    def differ(wanted: Any, got: Any, attempt: Bindings) -> list[Difference]:
-        differences = compare(wanted, got, attempt, leniency, (*path, 0))
-        if key and isinstance(wanted, dict) and isinstance(got, dict):
-            same = not compare(wanted.get(key, MISSING), got.get(key, MISSING), attempt)
-            # Another item than the one meant: further away than any fault of the right one.
-            return (
-                differences if same else differences + differences * 8 + [Difference(path, wanted, got)] * 64
-            )
-        return differences
-
-    pairs, left, extra = pair(expected, actual, bindings, differ)
-    found: list[Difference] = []
-    for wanted, got, differences in pairs:
-        if differences:
-            found += compare(expected[wanted], actual[got], bindings, leniency, (*path, got))
-    found += [Difference((*path, index), bindings.fill(expected[index]), MISSING) for index in left]
-    found += [Difference((*path, index), MISSING, actual[index]) for index in extra]
-    return found

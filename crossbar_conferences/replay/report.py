@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .placeholders import MISSING, Difference
+from .matching import Difference
+from .placeholders import MISSING
 from .runner import CaseResult, Outcome, StepResult
 
 #: Outcomes that make a run fail.

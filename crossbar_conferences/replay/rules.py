@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .placeholders import Path
+from .matching import Path
 
 #: Any name.
 ANY: frozenset[str] | None = None

@@ -19,8 +19,9 @@ from typing import Any
 from . import rules
 from .bus import Listener
 from .comparison import Answer, Published, compare_frames, compare_messages, compare_response
+from .matching import Difference, Leniency, compare
 from .model import Case, Expectation, ExpectedMessage, HttpStep, SocketStep, Step, SwitchStep, WaitStep
-from .placeholders import MISSING, Bindings, Difference, Leniency, compare
+from .placeholders import MISSING, Bindings
 from .target import Target, names_in, substitute
 from .transport import SocketClient, TransportFailed, Wire
 
