@@ -1,0 +1,141 @@
+"""What a conference command of the bus does to a room: a message in, a command value out. Pure.
+
+Source: amqp.md 5.3 (the FreeSWITCH column), 7.4, 11; anchors.md 0.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Literal
+
+from ..kapi import conference
+from .commands import (
+    Command,
+    Energy,
+    Leave,
+    Lock,
+    Parameter,
+    Play,
+    Record,
+    Relate,
+    Selector,
+    StopPlay,
+    Switch,
+    Variables,
+    Verb,
+    selector,
+)
+from .rooms import SwitchRefuses
+
+
+def command_of(body: Mapping[str, Any], conference_id: str) -> Command | None:
+    """The command in a message to a conference, ``None`` for one that changes nothing here.
+
+    Raises `MessageInvalid` for a message that ecallmgr would not take (unknown, headers missing),
+    `SwitchRefuses` for one that FreeSWITCH would not (another conference, a member id that is none).
+    """
+    if body.get("Application-Name") == "setvar":
+        # ecallmgr's own, outside the conference API (amqp.md 5.3).
+        return None
+    conference.check_command(body)
+    if body["Conference-ID"] != conference_id:
+        raise SwitchRefuses(f"the command is for conference {body['Conference-ID']}")
+    make = _COMMANDS.get(body["Application-Name"])
+    if make is None:
+        raise SwitchRefuses(f"{body['Application-Name']} is no command to a running conference")
+    return make(conference_id, body)
+
+
+def _members(body: Mapping[str, Any], header: str = "Participant-ID") -> Selector:
+    found = selector(body[header])
+    if found is None:
+        raise SwitchRefuses(f"{header} means no member")
+    return found
+
+
+def _single(body: Mapping[str, Any], header: str) -> int:
+    found = _members(body, header)
+    if not isinstance(found, int):
+        raise SwitchRefuses(f"{header} is no member id")
+    return found
+
+
+def _switch(verb: Verb) -> Callable[[str, Mapping[str, Any]], Command]:
+    return lambda conference_id, body: Switch(conference_id, verb, _members(body))
+
+
+def _lock(locked: bool) -> Callable[[str, Mapping[str, Any]], Command]:
+    return lambda conference_id, body: Lock(conference_id, locked)
+
+
+def _record(on: bool) -> Callable[[str, Mapping[str, Any]], Command]:
+    return lambda conference_id, body: Record(conference_id, body["Media-Name"], on)
+
+
+def _kick(conference_id: str, body: Mapping[str, Any]) -> Command:
+    # Without a member only the last one goes (amqp.md 5.3).
+    return Leave(conference_id, _members(body) if "Participant-ID" in body else "last")
+
+
+def _play(conference_id: str, body: Mapping[str, Any]) -> Command:
+    member = _members(body) if "Participant-ID" in body else None
+    return Play(conference_id, body["Media-Name"], member)
+
+
+def _stop_play(conference_id: str, body: Mapping[str, Any]) -> Command:
+    return StopPlay(conference_id, _members(body) if "Participant-ID" in body else None)
+
+
+def _energy(conference_id: str, body: Mapping[str, Any]) -> Command:
+    try:
+        level = int(body["Energy-Level"])
+    except (TypeError, ValueError):
+        raise SwitchRefuses("Energy-Level is no number") from None
+    return Energy(conference_id, _members(body), level)
+
+
+def _relate(conference_id: str, body: Mapping[str, Any]) -> Command:
+    asked = body.get("Relationship")
+    relationship: Literal["deaf", "mute", "clear"] = asked if asked in ("deaf", "mute") else "clear"
+    member, other = _single(body, "Participant-ID"), _single(body, "Other-Participant")
+    return Relate(conference_id, member, other, relationship)
+
+
+def _set(conference_id: str, body: Mapping[str, Any]) -> Command:
+    return Parameter(conference_id, body["Parameter"], body["Value"])
+
+
+def _variables(conference_id: str, body: Mapping[str, Any]) -> Command:
+    return Variables(conference_id, body["Custom-Conference-Vars"])
+
+
+def _nothing(conference_id: str, body: Mapping[str, Any]) -> None:
+    """Heard in the room, seen nowhere: sounds, texts, volumes."""
+
+
+_COMMANDS: Mapping[str, Callable[[str, Mapping[str, Any]], Command | None]] = MappingProxyType(
+    {
+        "lock": _lock(True),
+        "unlock": _lock(False),
+        "mute_participant": _switch("mute"),
+        "unmute_participant": _switch("unmute"),
+        "deaf_participant": _switch("deaf"),
+        "undeaf_participant": _switch("undeaf"),
+        "kick": _kick,
+        "play": _play,
+        "stop_play": _stop_play,
+        "record": _record(True),
+        "recordstop": _record(False),
+        "participant_energy": _energy,
+        "participant_volume_in": _nothing,
+        "participant_volume_out": _nothing,
+        "relate_participants": _relate,
+        "set": _set,
+        "vars": _variables,
+        "play_macro": _nothing,
+        "say": _nothing,
+        "tts": _nothing,
+        "tones": _nothing,
+    }
+)

@@ -1,0 +1,109 @@
+"""A media server of the virtual switch: the rooms it runs, and who watches them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from ..broker.port import BrokerError
+from ..clock import Clock, gregorian_seconds
+from .commands import Command, Create, Destroy, Join
+from .messages import MediaServer
+from .rooms import NO_ROOMS, Event, Member, Room, Rooms, apply
+
+log = structlog.get_logger(__name__)
+
+#: Told of every event, in order. A `BrokerError` from it counts the event as lost.
+Watcher = Callable[[Event], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Performed:
+    """What a command brought. ``lost``: how often an event could not be told on the bus."""
+
+    events: tuple[Event, ...]
+    lost: int = 0
+
+
+class VirtualMediaServer:
+    """Runs rooms; one command at a time, and the next begins when the watchers know of the last."""
+
+    def __init__(self, names: MediaServer | None = None, clock: Clock = time.time) -> None:
+        self.names = names or MediaServer()
+        self._clock = clock
+        self._rooms: Rooms = NO_ROOMS
+        self._watchers: list[Watcher] = []
+        self._turn = asyncio.Lock()
+
+    @property
+    def rooms(self) -> Rooms:
+        """The running rooms by conference id."""
+        return self._rooms
+
+    def now(self) -> int:
+        """Gregorian seconds."""
+        return gregorian_seconds(self._clock())
+
+    def watch(self, watcher: Watcher) -> None:
+        """Be told of every event, after those who came before."""
+        self._watchers.append(watcher)
+
+    def unwatch(self, watcher: Watcher) -> None:
+        """No longer be told."""
+        self._watchers.remove(watcher)
+
+    def call(self, call_id: str) -> tuple[Room, Member] | None:
+        """The room and the member of a call."""
+        for room in self._rooms.values():
+            member = room.call(call_id)
+            if member is not None:
+                return room, member
+        return None
+
+    def create(self, conference_id: str, account_id: str | None) -> Create:
+        """The command that starts a conference now."""
+        return Create(conference_id, account_id, str(uuid.uuid4()), self.now())
+
+    async def perform(self, command: Command) -> Performed:
+        """Do a command; returns when every watcher was told. Raises `SwitchRefuses`."""
+        async with self._turn:
+            return await self._perform(command)
+
+    async def dialled(self, join: Join) -> Performed:
+        """A dialled call enters; a conference that is not running begins with it (dial.md 6)."""
+        async with self._turn:
+            begun = Performed(())
+            if join.conference_id not in self._rooms:
+                begun = await self._perform(self.create(join.conference_id, join.account_id))
+            joined = await self._perform(join)
+            return Performed(begun.events + joined.events, begun.lost + joined.lost)
+
+    async def end_all(self) -> Performed:
+        """Every conference ends."""
+        events: tuple[Event, ...] = ()
+        lost = 0
+        async with self._turn:
+            for conference_id in tuple(self._rooms):
+                ended = await self._perform(Destroy(conference_id))
+                events += ended.events
+                lost += ended.lost
+        return Performed(events, lost)
+
+    async def _perform(self, command: Command) -> Performed:
+        outcome = apply(self._rooms, command)
+        # Kazoo's tables are up to date when an event is heard (amqp.md 7.3).
+        self._rooms = outcome.rooms
+        lost = 0
+        for event in outcome.events:
+            for watcher in tuple(self._watchers):
+                try:
+                    await watcher(event)
+                except BrokerError as error:
+                    lost += 1
+                    log.warning("switch_event_lost", switch_event=event.name, reason=str(error))
+        return Performed(outcome.events, lost)

@@ -1,0 +1,258 @@
+"""What the media side says on the bus about its rooms, as Kazoo messages. Pure.
+
+Bodies follow Kazoo 5 (amqp.md 7.2, 7.3) and the recordings; with ``core="master"`` search answers
+are the smaller ones of the older core, which is what the recordings show.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+
+from ..kapi import call, conference, nodes
+from ..kapi.messages import Origin, Outgoing
+from ..kapi.origins import ECALLMGR, FREESWITCH
+from .rooms import Event, Member, Room
+
+#: Which generation of Kazoo's core the media side is: it decides what search answers carry.
+Core = Literal["5", "master"]
+
+#: Calls of the virtual switch can be told by this end of their Call-Interaction-ID.
+INTERACTION_MARK = "0badcafe"
+
+
+@dataclass(frozen=True, slots=True)
+class MediaServer:
+    """What a media server calls itself."""
+
+    node: str = "freeswitch@127.0.0.1"
+    hostname: str = "127.0.0.1"
+    url: str = "sip:mod_sofia@127.0.0.1:11000"
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Who speaks: an ecallmgr node in its zone, for a media server.
+
+    ``conference_node`` is the ecallmgr that publishes the events of these rooms (amqp.md 7.3)."""
+
+    node: str
+    zone: str
+    media_server: MediaServer
+    conference_node: str
+    core: Core = "5"
+
+    @property
+    def origin(self) -> Origin:
+        """How ecallmgr signs its answers."""
+        return Origin(*ECALLMGR, self.node)
+
+
+def event(happened: Event, speaker: Speaker, realm: str) -> Outgoing:
+    """The message about something that happened in a room."""
+    room, member = happened.room, happened.member
+    fields: dict[str, Any] = {
+        "Event": happened.name,
+        "Conference-ID": room.conference_id,
+        "Instance-ID": room.instance_id,
+        "Account-ID": room.account_id,
+    }
+    if member is not None:
+        fields |= {
+            "Account-ID": member.account_id,
+            "Call-ID": member.call_id,
+            "Participant-ID": member.member_id,
+            "Caller-ID-Name": member.name,
+            "Caller-ID-Number": member.number,
+            "Channel-Presence-ID": f"{member.number}@{realm}",
+            "Custom-Channel-Vars": channel_vars(member, speaker),
+            "Conference-Channel-Vars": conference_channel_vars(member, happened.has_floor),
+        }
+    origin = Origin(*FREESWITCH, speaker.media_server.node)
+    return conference.event(fields, origin, secrets.token_hex(16))
+
+
+def search_by_conference(room: Room, speaker: Speaker, now: int, msg_id: str) -> dict[str, Any]:
+    """The answer about one running conference."""
+    return conference.search_response(_room_fields(room, speaker, now), speaker.origin, msg_id)
+
+
+def search_by_account(
+    account_id: str, rooms: Iterable[Room], speaker: Speaker, now: int, msg_id: str
+) -> dict[str, Any]:
+    """The answer about every running conference of an account: ``Conferences`` may be empty."""
+    describe = _room_fields if speaker.core == "5" else _room_summary
+    conferences = {
+        room.conference_id: describe(room, speaker, now) for room in rooms if room.account_id == account_id
+    }
+    fields = {"Account-ID": account_id, "Conferences": conferences}
+    return conference.search_response(fields, speaker.origin, msg_id)
+
+
+def not_found(request: Mapping[str, Any], speaker: Speaker) -> dict[str, Any]:
+    """The answer about a conference that is not running; it quotes the request (amqp.md 5.2)."""
+    conference_id = request["Conference-ID"]
+    return conference.conference_error(
+        f"Conference {conference_id} not found", conference_id, request, speaker.origin, request["Msg-ID"]
+    )
+
+
+def no_media_server(request: Mapping[str, Any], speaker: Speaker) -> dict[str, Any]:
+    """The refusal of a dial for which this node has no media server (amqp.md 7.5)."""
+    quoted = conference.dial_error_request(request)
+    return conference.conference_error(
+        "no media servers available", request["Conference-ID"], quoted, speaker.origin, request["Msg-ID"]
+    )
+
+
+def dial_response(responses: Sequence[Mapping[str, Any]], speaker: Speaker, msg_id: str) -> dict[str, Any]:
+    """The answer to a dial."""
+    return conference.dial_response(responses, speaker.origin, msg_id)
+
+
+def channels(
+    found: Iterable[tuple[Room, Member]], category: str, speaker: Speaker, realm: str, msg_id: str
+) -> dict[str, Any]:
+    """The answer to a question for channels, in the requester's category (amqp.md 10.1)."""
+    described = {
+        member.call_id: {
+            "Call-ID": member.call_id,
+            "Account-ID": member.account_id or "",
+            "Call-Direction": "inbound",
+            "Answered": True,
+            "Caller-ID-Name": member.name,
+            "Caller-ID-Number": member.number,
+            "Conference-ID": room.conference_id,
+            "Custom-Channel-Vars": channel_vars(member, speaker),
+            "Media-Node": speaker.media_server.node,
+            "Presence-ID": f"{member.number}@{realm}",
+            "Switch-URL": speaker.media_server.url,
+        }
+        for room, member in found
+    }
+    body = call.query_channels_response(described, speaker.origin, msg_id)
+    return {**body, "Event-Category": category}
+
+
+def advertisement(speaker: Speaker, expires_ms: int, started: int, rooms: Iterable[Room]) -> Outgoing:
+    """The heartbeat of an ecallmgr node. ``started``: gregorian seconds."""
+    running = tuple(rooms)
+    media_server = speaker.media_server
+    extra = {
+        "Channels": sum(len(room.members) for room in running),
+        "Conferences": len(running),
+        "Media-Servers": {media_server.node: {"Startup": started, "Interfaces": {}, "Sessions": {}}},
+    }
+    apps = {"ecallmgr": nodes.App(started)}
+    return nodes.advertise(
+        speaker.node,
+        zone=speaker.zone,
+        expires_ms=expires_ms,
+        apps=apps,
+        version="crossbar-conferences virtual switch",
+        extra=extra,
+    )
+
+
+def payload(body: Mapping[str, Any]) -> bytes:
+    """A body as it goes out."""
+    return orjson.dumps(body)
+
+
+def parsed(raw: bytes) -> dict[str, Any] | None:
+    """A body as it came, ``None`` when it is no JSON object."""
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def channel_vars(member: Member, speaker: Speaker) -> dict[str, Any]:
+    """Custom-Channel-Vars of a call."""
+    own = {
+        "Account-ID": member.account_id,
+        "Ecallmgr-Node": speaker.conference_node,
+        "Call-Interaction-ID": f"{member.join_time}-{INTERACTION_MARK}",
+    }
+    return {key: value for key, value in {**own, **member.channel_vars}.items() if value is not None}
+
+
+def conference_channel_vars(member: Member, has_floor: bool) -> dict[str, Any]:
+    """The flags of a member as FreeSWITCH's module shows them."""
+    return {
+        "Is-Moderator": member.moderator,
+        "Floor": has_floor,
+        "Video": False,
+        "See": member.see,
+        "Speak": member.speak,
+        "Hear": member.hear,
+        "Talking": member.talking,
+        "Mute-Detect": False,
+        "Energy-Level": member.energy_level,
+        "Current-Energy": 0,
+        "Member-ID": member.member_id,
+        "Member-Type": "moderator" if member.moderator else "member",
+        "Member-Ghost": member.ghost,
+    }
+
+
+def _room_fields(room: Room, speaker: Speaker, now: int) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "Conference-ID": room.conference_id,
+        "UUID": room.instance_id,
+        "Locked": room.locked,
+        "Start-Time": room.start_time,
+        "Run-Time": max(0, now - room.start_time),
+        "Participant-Count": len(room.members),
+        "Participants": [_participant(room, member, speaker) for member in room.members],
+        "Switch-Hostname": speaker.media_server.hostname,
+        "Switch-URL": speaker.media_server.url,
+    }
+    if speaker.core == "5":
+        fields |= {
+            **_counts(room),
+            "Call-Interaction-ID": f"{room.start_time}-{INTERACTION_MARK}",
+            "Custom-Conference-Vars": dict(room.variables),
+            "Zone": speaker.zone,
+        }
+    return fields
+
+
+def _room_summary(room: Room, speaker: Speaker, now: int) -> dict[str, Any]:
+    """A room in the older core's answer about an account: no participants, ``Is-Locked`` (amqp.md 7.2)."""
+    return {
+        "UUID": room.instance_id,
+        "Run-Time": max(0, now - room.start_time),
+        "Start-Time": room.start_time,
+        "Is-Locked": room.locked,
+        "Switch-Hostname": speaker.media_server.hostname,
+        "Switch-URL": speaker.media_server.url,
+        "Participant-Count": len(room.members),
+        **_counts(room),
+    }
+
+
+def _counts(room: Room) -> dict[str, int]:
+    moderators = sum(member.moderator for member in room.members)
+    return {"Moderators": moderators, "Members": len(room.members) - moderators}
+
+
+def _participant(room: Room, member: Member, speaker: Speaker) -> dict[str, Any]:
+    return {
+        "Call-ID": member.call_id,
+        "Conference-Name": room.conference_id,
+        "Conference-UUID": room.instance_id,
+        "Switch-Hostname": speaker.media_server.hostname,
+        "Participant-ID": member.member_id,
+        "Join-Time": member.join_time,
+        "Caller-ID-Name": member.name,
+        "Caller-ID-Number": member.number,
+        "Custom-Channel-Vars": channel_vars(member, speaker),
+        "Conference-Channel-Vars": conference_channel_vars(member, room.floor == member.member_id),
+        "Custom-Application-Vars": dict(member.application_vars),
+    }

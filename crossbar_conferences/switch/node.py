@@ -1,0 +1,308 @@
+"""One ecallmgr node of the virtual switch, on a broker: advertises, answers, executes, tells.
+
+Source: amqp.md 3.4, 7, 10.1; dial.md 6.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from ..broker.port import Binding, BrokerError, Consumer, Delivery, Queue, Transport
+from ..kapi import conference, nodes
+from ..kapi.call import QUERY_CHANNELS_KEY
+from ..kapi.messages import MessageInvalid, Outgoing
+from ..kapi.routing import CALL_EVENTS, CONFERENCE, NODES
+from . import messages
+from .answers import Answerer, Request
+from .execution import command_of
+from .faults import NO_FAULTS, Faults
+from .media_server import VirtualMediaServer
+from .messages import Core, Speaker
+from .rooms import Event, SwitchRefuses
+from .state import DialModes, Heard, Realms, Told
+from .tasks import OwnedTasks
+
+log = structlog.get_logger(__name__)
+
+#: The queue on which one node of a zone takes a dial.
+DIAL_QUEUE = "ecallmgr_fs_conferences_shared"
+#: The queue on which one node takes a command to a conference; its id follows.
+CONTROLLER_QUEUE = "conference_controller_"
+#: A heartbeat says how long it is good for: random milliseconds in this range (amqp.md 3.4).
+EXPIRES_MS = (5001, 15_000)
+#: Events that Kazoo publishes by default (amqp.md 7.3), and those about recordings.
+PUBLISHED_EVENTS = frozenset(
+    {
+        "conference-create",
+        "conference-destroy",
+        "lock",
+        "unlock",
+        "add-member",
+        "del-member",
+        "start-talking",
+        "stop-talking",
+        "mute-member",
+        "unmute-member",
+        "deaf-member",
+        "undeaf-member",
+        "start-recording",
+        "stop-recording",
+    }
+)
+_ANSWERS_LIMIT = 1000
+_COMMANDS_LIMIT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class NodeOptions:
+    """How a node behaves. ``trust_unknown_nodes``: dial for a requester that never advertised,
+    where Kazoo stays silent. ``events``: which ones are published."""
+
+    core: Core = "5"
+    trust_unknown_nodes: bool = False
+    events: frozenset[str] = PUBLISHED_EVENTS
+
+
+class VirtualSwitch:
+    """An ecallmgr node: ``name`` is ``ecallmgr@host``, ``zone`` its zone (the transport's by default).
+
+    ``remotes`` are transports to other zones' brokers: it hears their requests and answers there,
+    as Kazoo's federation does. The transports belong to the caller, who starts and closes them.
+    Several nodes may watch one media server; the first of them publishes its events.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        media_server: VirtualMediaServer,
+        *,
+        name: str = "ecallmgr@virtual",
+        zone: str | None = None,
+        conference_node: str | None = None,
+        realms: Realms | None = None,
+        dial_modes: DialModes | None = None,
+        told: Told | None = None,
+        remotes: Sequence[Transport] = (),
+        call_elsewhere: Callable[[str], bool] = lambda call_id: False,
+        options: NodeOptions | None = None,
+    ) -> None:
+        self.name = name
+        self.zone = zone or transport.zone
+        self.faults: Faults = NO_FAULTS
+        self._transport = transport
+        self._transports = (transport, *remotes)
+        self._media_server = media_server
+        self._options = options or NodeOptions()
+        self._realms = realms or Realms()
+        self._told = told or Told()
+        self._speaker = Speaker(
+            name, self.zone, media_server.names, conference_node or name, self._options.core
+        )
+        self._answerer = Answerer(
+            self._speaker,
+            media_server,
+            self._realms,
+            dial_modes or DialModes(),
+            call_elsewhere,
+            self._options.trust_unknown_nodes,
+        )
+        self._consumers: list[Consumer] = []
+        self._controllers: dict[str, list[Consumer]] = {}
+        self._answers = OwnedTasks(_ANSWERS_LIMIT)
+        self._loops = OwnedTasks(2)
+        self._commands: asyncio.Queue[tuple[str, Delivery]] = asyncio.Queue(_COMMANDS_LIMIT)
+        self._broker_back = asyncio.Event()
+        self._started_at = media_server.now()
+
+    async def start(self) -> None:
+        """Listen, watch the media server, and advertise."""
+        for transport in self._transports:
+            await self._listen(transport)
+        for conference_id in self._media_server.rooms:
+            await self._open_controller(conference_id)
+        self._media_server.watch(self._happened)
+        self._loops.start(self._execute_commands(), "switch_commands")
+        self._loops.start(self._advertise(), "switch_heartbeat")
+        self._transport.on_state(self._broker_changed)
+
+    async def close(self) -> None:
+        """Stop; nothing of this node runs or is heard afterwards."""
+        self._media_server.unwatch(self._happened)
+        await self._loops.close()
+        await self._answers.close()
+        opened = [*self._consumers, *(one for several in self._controllers.values() for one in several)]
+        self._consumers, self._controllers = [], {}
+        for consumer in opened:
+            await consumer.close()
+
+    async def _listen(self, transport: Transport) -> None:
+        def private(handler: Callable[[Transport, Delivery], None], *bindings: Binding) -> Any:
+            return transport.consume(lambda delivery: handler(transport, delivery), bindings)
+
+        shared = Queue(self._shared_name(transport, DIAL_QUEUE), shared=True)
+        dial = Binding(CONFERENCE, conference.command_key(self.zone))
+        self._consumers += [
+            await private(self._advertised, Binding(NODES, "")),
+            await private(self._asked, Binding(CONFERENCE, conference.DISCOVERY_KEY)),
+            await private(self._asked, Binding(CALL_EVENTS, QUERY_CHANNELS_KEY)),
+            await transport.consume(lambda delivery: self._asked(transport, delivery), (dial,), queue=shared),
+        ]
+
+    def _shared_name(self, transport: Transport, name: str) -> str:
+        """Kazoo's name for a shared queue on a zone's broker (amqp.md 1.3); zones that have one
+        broker in common are kept apart in the same way."""
+        return name if transport.zone == self.zone else f"{name}-{self.zone}"
+
+    # What others say.
+
+    def _advertised(self, transport: Transport, delivery: Delivery) -> None:
+        body = self._body_of(delivery)
+        if body is None:
+            return
+        try:
+            self._answerer.advertised(nodes.advertisement_of(body), transport.zone)
+        except MessageInvalid as error:
+            log.warning("switch_message_dropped", node=self.name, reason=str(error))
+
+    def _asked(self, transport: Transport, delivery: Delivery) -> None:
+        body = self._body_of(delivery)
+        if body is not None:
+            self._told.counts[str(body.get("Event-Name"))] += 1
+            self._answers.start(self._answer(transport, delivery.routing_key, body), "switch_answer")
+
+    async def _answer(self, transport: Transport, routing_key: str, body: dict[str, Any]) -> None:
+        if not self.faults.answers:
+            self._note(routing_key, body, "ignored")
+            return
+        try:
+            request = Request.of(body)
+            answer = await self._answerer.answer(request)
+        except MessageInvalid as error:
+            # Kazoo's handler crashes: a line in its log and no answer (amqp.md 4).
+            self._note(routing_key, body, f"invalid: {error}")
+            log.warning("switch_request_invalid", node=self.name, reason=str(error))
+            return
+        self._note(routing_key, body, "nothing" if answer is None else "done")
+        if answer is None:
+            return
+        faults = self.faults
+        if faults.slow_ms:
+            await asyncio.sleep(faults.slow_ms / 1000)
+        try:
+            await transport.publish(
+                "targeted", request.reply_to, faults.payload(answer), headers=request.reply_headers
+            )
+        except BrokerError as error:
+            log.warning("switch_answer_lost", node=self.name, reason=str(error))
+
+    # Commands.
+
+    def _commanded(self, conference_id: str, delivery: Delivery) -> None:
+        try:
+            self._commands.put_nowait((conference_id, delivery))
+        except asyncio.QueueFull:
+            log.warning("switch_overloaded", task="switch_commands", limit=_COMMANDS_LIMIT)
+
+    async def _execute_commands(self) -> None:
+        while True:
+            conference_id, delivery = await self._commands.get()
+            body = self._body_of(delivery)
+            if body is not None:
+                self._told.counts["command"] += 1
+                self._note(delivery.routing_key, body, await self._execute(conference_id, body))
+
+    async def _execute(self, conference_id: str, body: dict[str, Any]) -> str:
+        if self.faults.ignore_commands or not self.faults.answers:
+            return "ignored"
+        try:
+            command = command_of(body, conference_id)
+            if command is None:
+                return "nothing"
+            await self._media_server.perform(command)
+        except MessageInvalid as error:
+            log.warning("switch_command_unknown", node=self.name, reason=str(error))
+            return f"invalid: {error}"
+        except SwitchRefuses as error:
+            log.info("switch_command_refused", node=self.name, reason=str(error))
+            return f"refused: {error}"
+        return "done"
+
+    def _note(self, routing_key: str, body: dict[str, Any], outcome: str) -> None:
+        if body.get("Event-Name") == "command":
+            self._told.heard.append(Heard(self._media_server.now(), self.name, routing_key, body, outcome))
+
+    # What happens.
+
+    async def _happened(self, event: Event) -> None:
+        conference_id = event.room.conference_id
+        if event.name == "conference-create":
+            await self._open_controller(conference_id)
+        try:
+            if self._speaker.conference_node == self.name:
+                await self._tell(event)
+        finally:
+            if event.name == "conference-destroy":
+                for consumer in self._controllers.pop(conference_id, []):
+                    await consumer.close()
+
+    async def _tell(self, event: Event) -> None:
+        faults = self.faults
+        if event.name not in self._options.events or faults.drop_events or faults.absent:
+            return
+        account_id = event.member.account_id if event.member else event.room.account_id
+        outgoing = messages.event(event, self._speaker, self._realms.of(account_id))
+        for _ in range(2 if faults.duplicate_events else 1):
+            await self._publish(outgoing)
+
+    async def _open_controller(self, conference_id: str) -> None:
+        binding = Binding(CONFERENCE, conference.command_key(conference_id))
+        self._controllers[conference_id] = [
+            await transport.consume(
+                lambda delivery: self._commanded(conference_id, delivery),
+                (binding,),
+                queue=Queue(self._shared_name(transport, CONTROLLER_QUEUE + conference_id), shared=True),
+            )
+            for transport in self._transports
+        ]
+
+    # Heartbeats.
+
+    def _broker_changed(self, connected: bool) -> None:
+        if connected:
+            self._broker_back.set()
+
+    async def _advertise(self) -> None:
+        while True:
+            expires_ms = random.randint(*EXPIRES_MS)
+            self._broker_back.clear()
+            if not self.faults.absent:
+                await self._heartbeat(expires_ms, self._media_server.rooms.values())
+            try:
+                async with asyncio.timeout(expires_ms / 1000):
+                    await self._broker_back.wait()
+            except TimeoutError:
+                continue
+
+    async def _heartbeat(self, expires_ms: int, rooms: Iterable[Any]) -> None:
+        try:
+            await self._publish(messages.advertisement(self._speaker, expires_ms, self._started_at, rooms))
+        except BrokerError as error:
+            log.info("switch_heartbeat_lost", node=self.name, reason=str(error))
+
+    async def _publish(self, outgoing: Outgoing) -> None:
+        await self._transport.publish(
+            outgoing.exchange, outgoing.routing_key, messages.payload(outgoing.body)
+        )
+
+    def _body_of(self, delivery: Delivery) -> dict[str, Any] | None:
+        body = messages.parsed(delivery.body)
+        if body is None:
+            self._told.counts["not_json"] += 1
+            log.warning("switch_message_dropped", node=self.name, reason="no JSON object")
+        return body
