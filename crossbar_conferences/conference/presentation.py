@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..clock import gregorian_seconds
+from ..kapi.normalize import normalize
 from .rooms import Participant, Room
 
 #: The seed shows these beside a participant's own keys; Kazoo 5 has them nested only.
@@ -25,24 +26,9 @@ _FLAT_FLAGS = (
 )
 
 
-def snake_case(value: Any) -> Any:
-    """Kazoo's normalisation of keys, through objects and lists; nulls go (http.md 10).
-
-    Only ASCII letters are lowered: Kazoo's own rule damages other text."""
-    if isinstance(value, Mapping):
-        return {_snake(key): snake_case(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list | tuple):
-        return [snake_case(item) for item in value]
-    return value
-
-
-def _snake(key: str) -> str:
-    return "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else "_" if c == "-" else c for c in key)
-
-
 def participant(member: Participant, now: float) -> dict[str, Any]:
     """One participant. ``now`` in unix seconds gives ``duration``."""
-    nested = snake_case(member.conference_channel_vars)
+    nested = normalize(member.conference_channel_vars)
     shown: dict[str, Any] = {
         "call_id": member.call_id,
         "conference_name": member.conference_name,
@@ -52,16 +38,24 @@ def participant(member: Participant, now: float) -> dict[str, Any]:
         "join_time": member.join_time,
         "caller_id_name": member.caller_id_name,
         "caller_id_number": member.caller_id_number,
-        "custom_channel_vars": snake_case(member.custom_channel_vars),
+        "custom_channel_vars": normalize(member.custom_channel_vars),
         "conference_channel_vars": nested,
-        "custom_application_vars": snake_case(member.custom_application_vars),
+        "custom_application_vars": normalize(member.custom_application_vars),
     }
     shown = {key: value for key, value in shown.items() if value is not None}
     # A participant without a join time crashes Kazoo (http.md 3.7); here it has just come.
     joined = member.join_time if member.join_time is not None else gregorian_seconds(now)
     shown["duration"] = max(0, gregorian_seconds(now) - joined)
-    shown.update({flag: nested[flag] for flag in _FLAT_FLAGS if flag in nested})
+    shown.update(flat_flags(nested))
+    if member.talk_time or member.talking_since is not None:
+        since = now if member.talking_since is None else member.talking_since
+        shown["talk_time"] = int(member.talk_time + max(0.0, now - since))
     return shown
+
+
+def flat_flags(nested: Mapping[str, Any]) -> dict[str, Any]:
+    """The flags that the seed shows beside a participant's own keys, from the nested ones."""
+    return {flag: nested[flag] for flag in _FLAT_FLAGS if flag in nested}
 
 
 def participants(room: Room | None, now: float) -> list[dict[str, Any]]:
@@ -132,14 +126,14 @@ def stable(room: Room | None) -> Any:
         room.instance_id,
         room.locked,
         room.recording,
-        snake_case(room.custom_conference_vars),
+        normalize(room.custom_conference_vars),
         [
             [
                 member.participant_id,
                 member.call_id,
                 member.caller_id_name,
                 member.caller_id_number,
-                snake_case(member.conference_channel_vars),
+                normalize(member.conference_channel_vars),
             ]
             for member in sorted(room.participants, key=lambda m: m.participant_id)
         ],
@@ -157,9 +151,9 @@ def _details(room: Room | None, now: float) -> dict[str, Any]:
         "zone": room.zone,
         "participant_count": len(room.participants),
     }
-    shown.update(snake_case(room.extra))
+    shown.update(normalize(room.extra))
     if room.custom_conference_vars:
-        shown["custom_conference_vars"] = snake_case(room.custom_conference_vars)
-    if room.recording is not None:
-        shown["is_recording"] = room.recording
+        shown["custom_conference_vars"] = normalize(room.custom_conference_vars)
+    shown["is_recording"] = room.recording
+    shown["active_speaker"] = room.active_speaker
     return {key: value for key, value in shown.items() if value is not None}

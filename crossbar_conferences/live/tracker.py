@@ -12,7 +12,7 @@ Source: design decision "real-time data", amqp.md 5.6, 7.3.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,9 +20,10 @@ from typing import Any
 import structlog
 
 from ..broker.bus import Bus
-from ..broker.port import Binding, BrokerError, Consumer, Delivery
+from ..broker.port import BrokerError
 from ..clock import Clock
 from ..conference import live
+from .feed import EventFeed, Heard
 from .port import Sighting
 from .search import SearchLive
 
@@ -31,23 +32,19 @@ log = structlog.get_logger(__name__)
 #: Events kept while one search is under way; with more, the search is done again.
 LOG_LIMIT = 5_000
 
-#: Told about every event of a tracked account, after the state changed.
-EventListener = Callable[[str, live.Event, Mapping[str, Any], Delivery], None]
-
 
 @dataclass(slots=True)
 class Counters:
     """What the tracker counts; read by the metrics."""
 
     events: int = 0
-    ignored: int = 0
     searches: int = 0
     drift: int = 0
 
 
 @dataclass(slots=True)
 class _Account:
-    """One tracked account. ``holds`` counts subscriptions that forbid letting it go."""
+    """One tracked account."""
 
     rooms: live.Rooms = field(default_factory=dict)
     seeded: bool = False
@@ -55,7 +52,6 @@ class _Account:
     nodes_expected: int = 0
     nodes_heard: tuple[str, ...] = ()
     last_used: float = 0.0
-    holds: int = 0
     #: One log for every search under way: what was heard since its question was sent.
     logs: list[list[live.Event]] = field(default_factory=list)
     seeding: asyncio.Task[None] | None = None
@@ -67,6 +63,7 @@ class Tracker:
     def __init__(
         self,
         bus: Bus,
+        feed: EventFeed,
         search: SearchLive,
         clock: Clock,
         *,
@@ -76,20 +73,19 @@ class Tracker:
     ) -> None:
         self.counters = Counters()
         self._bus = bus
+        self._feed = feed
         self._search = search
         self._clock = clock
         self._reconcile_every = reconcile_every
         self._idle_after = idle_after
         self._watch_every = watch_every
         self._accounts: dict[str, _Account] = {}
-        self._listeners: list[EventListener] = []
-        self._consumer: Consumer | None = None
         self._watch: asyncio.Task[None] | None = None
         self._chores: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Begin following, in the background."""
-        self._consumer = await self._bus.listen(self._on_message, (), federate=True)
+        self._feed.on_event(self._on_event)
         self._bus.on_state(self._on_broker)
         self._watch = asyncio.create_task(self._watching(), name="tracker")
 
@@ -100,25 +96,7 @@ class Tracker:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-        if self._consumer is not None:
-            await self._consumer.close()
         self._accounts.clear()
-
-    def on_event(self, listener: EventListener) -> None:
-        """Be told about events of tracked accounts."""
-        self._listeners.append(listener)
-
-    async def hold(self, account_id: str) -> None:
-        """Track an account until it is released as often as it was held."""
-        account = self._accounts.get(account_id) or await self._track(account_id)
-        account.holds += 1
-
-    def release(self, account_id: str) -> None:
-        """Undo one `hold`."""
-        account = self._accounts.get(account_id)
-        if account is not None and account.holds > 0:
-            account.holds -= 1
-            account.last_used = self._clock()
 
     async def conference(self, account_id: str, conference_id: str, *, fresh: bool = False) -> Sighting:
         """One conference of an account."""
@@ -152,13 +130,9 @@ class Tracker:
         )
 
     async def _track(self, account_id: str) -> _Account:
-        account = self._accounts.setdefault(account_id, _Account(last_used=self._clock()))
-        if self._consumer is not None:
-            try:
-                await self._consumer.bind(_binding(account_id))
-            except BrokerError as error:
-                # The binding is remembered and made as soon as there is a broker.
-                log.warning("tracker_bind_failed", account_id=account_id, reason=str(error))
+        account = _Account(last_used=self._clock())
+        self._accounts[account_id] = account
+        await self._feed.hold(account_id)
         return account
 
     async def _seed(self, account_id: str, account: _Account) -> None:
@@ -203,25 +177,21 @@ class Tracker:
             account.rooms, account.as_of = {**others, **rooms}, sighting.as_of
         return replace(sighting, rooms=rooms)
 
-    def _on_message(self, body: Mapping[str, Any], delivery: Delivery) -> None:
-        event = live.event_from(body, self._clock())
-        account_id = _account_of(delivery.routing_key) or (event.account_id if event else None)
-        account = self._accounts.get(account_id or "")
-        if event is None or account is None or account_id is None:
-            self.counters.ignored += 1
+    def _on_event(self, heard: Heard) -> None:
+        account = self._accounts.get(heard.account_id)
+        if account is None:
             return
+        event = heard.event
         self.counters.events += 1
-        for heard in account.logs:
-            if len(heard) <= LOG_LIMIT:
-                heard.append(event)
+        for logged in account.logs:
+            if len(logged) <= LOG_LIMIT:
+                logged.append(event)
         if account.seeded:
             account.rooms = live.apply(account.rooms, event)
             account.as_of = event.at
             room = account.rooms.get(event.conference_id)
             if room is not None and room.partial and event.kind in live.BEGINNINGS:
-                self._chore(self._completed(account_id, event.conference_id))
-        for listener in self._listeners:
-            listener(account_id, event, body, delivery)
+                self._chore(self._completed(heard.account_id, event.conference_id))
 
     async def _completed(self, account_id: str, conference_id: str) -> None:
         await self._complete(account_id, conference_id)
@@ -253,14 +223,9 @@ class Tracker:
     def _let_go(self) -> None:
         idle_since = self._clock() - self._idle_after
         for account_id, account in list(self._accounts.items()):
-            if account.holds == 0 and account.last_used < idle_since:
+            if account.last_used < idle_since:
                 del self._accounts[account_id]
-                if self._consumer is not None:
-                    self._chore(self._unbind(self._consumer, account_id))
-
-    async def _unbind(self, consumer: Consumer, account_id: str) -> None:
-        if account_id not in self._accounts:
-            await consumer.unbind(_binding(account_id))
+                self._chore(self._feed.release(account_id))
 
     def _chore(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(self._quietly(work), name="tracker_chore")
@@ -282,13 +247,3 @@ def _logging(account: _Account) -> Iterator[list[live.Event]]:
         yield heard
     finally:
         account.logs = [other for other in account.logs if other is not heard]
-
-
-def _binding(account_id: str) -> Binding:
-    return Binding("conference", f"conference.event.*.{account_id}.#")
-
-
-def _account_of(routing_key: str) -> str | None:
-    # conference.event.{Event}.{Account-ID}.{Conference-ID}.{Call-ID}
-    parts = routing_key.split(".")
-    return parts[3] if len(parts) >= 5 and parts[1] == "event" else None

@@ -73,9 +73,3 @@ def test_the_stable_part_does_not_change_by_time_alone() -> None:
     later = room_from_search({**SEARCH, "Run-Time": 99})
     assert presentation.stable(first) == presentation.stable(later)
     assert presentation.stable(first) != presentation.stable(Room(conference_id="c1"))
-
-
-def test_normalisation_lowers_ascii_only() -> None:
-    """Keys go to snake case through objects and lists, nulls vanish, other text is left whole."""
-    value = {"Run-Time": 1, "A": [{"B-C": None, "É-X": 2}], "callId": {"UUID": True}}
-    assert presentation.snake_case(value) == {"run_time": 1, "a": [{"É_x": 2}], "callid": {"uuid": True}}

@@ -1,0 +1,65 @@
+"""``…/conferences/{ID}/participants`` and ``…/participants/{ID}``: who is there, and commands to them.
+
+Source: http.md 3.7, 9.3, 9.4; design 3.3 (a participant that is not there is a 404).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..conference import presentation
+from ..conference.rooms import Room
+from .actions import Actions
+from .errors import bad_participant
+from .exchange import Exchange
+from .reading import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantsHandler:
+    """All participants of one conference."""
+
+    reader: Reader
+    actions: Actions
+
+    async def validate(self, exchange: Exchange) -> None:
+        """GET: the list, empty when the conference does not run."""
+        document = await self.reader.conference(exchange)
+        if exchange.verb == "GET":
+            room = await self.reader.live(exchange, document)
+            exchange.answer.data = presentation.participants(room, self.reader.now())
+            self.reader.tag(exchange, room)
+
+    async def execute(self, exchange: Exchange) -> None:
+        """PUT: a command to many."""
+        await self.actions.participants(exchange)
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantHandler:
+    """One participant of a conference."""
+
+    reader: Reader
+    actions: Actions
+
+    async def validate(self, exchange: Exchange) -> None:
+        """GET: the participant; 404 when it is known not to be there, else ``{}``."""
+        document = await self.reader.conference(exchange)
+        if exchange.verb == "GET":
+            room = await self.reader.live(exchange, document)
+            exchange.answer.data = self._participant(exchange, room)
+            self.reader.tag(exchange, room)
+
+    async def execute(self, exchange: Exchange) -> None:
+        """PUT: a command to one."""
+        await self.actions.participant(exchange)
+
+    def _participant(self, exchange: Exchange, room: Room | None) -> dict[str, object]:
+        wanted = exchange.parameters["participant_id"]
+        for member in presentation.participants(room, self.reader.now()):
+            # Compared as text, so 02 is nobody (recorded).
+            if str(member["participant_id"]) == wanted:
+                return member
+        if exchange.answer.metadata.get("source") != "none":
+            raise bad_participant(int(wanted) if wanted.isdecimal() and len(wanted) < 16 else wanted)
+        return {}

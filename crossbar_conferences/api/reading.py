@@ -1,0 +1,91 @@
+"""What every route of one conference does first: find its document, and who is in it.
+
+Source: http.md 3.6; design 3.3 (account isolation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..clock import Clock
+from ..conference import document as documents
+from ..conference import presentation
+from ..conference.isolation import is_conference_id
+from ..conference.rooms import Room
+from ..live.port import Live, Sighting
+from ..store.documents import Documents
+from ..store.port import DocumentMissing, StoreError
+from . import envelope
+from .errors import bad_identifier
+from .exchange import Exchange, is_true
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads conferences for the handlers."""
+
+    documents: Documents
+    live_state: Live
+    clock: Clock
+
+    def now(self) -> float:
+        """Unix seconds."""
+        return self.clock()
+
+    async def conference(self, exchange: Exchange) -> Mapping[str, Any]:
+        """The stored conference of the path, or an ad-hoc one made from the request.
+
+        Kazoo makes an ad-hoc one for whatever reason the document cannot be had. Here an id that
+        could do harm on its way to the store or the switch is refused with a 404."""
+        conference_id = exchange.conference_id
+        if not is_conference_id(conference_id):
+            raise bad_identifier(conference_id[:256])
+        found: Mapping[str, Any]
+        try:
+            found = await self.documents.load(exchange.account_id, conference_id)
+        except (DocumentMissing, StoreError):
+            found = documents.adhoc(conference_id, exchange.data_object)
+        exchange.answer.document = found
+        exchange.answer.revision = found.get("_rev")
+        return found
+
+    async def owned_elsewhere(
+        self, exchange: Exchange, found: Mapping[str, Any], sighting: Sighting
+    ) -> Sighting:
+        """The sighting, checked for isolation.
+
+        An id without a document here may still name a conference of another account, which must
+        neither be shown nor commanded: then it is a 404."""
+        if found.get("_rev") is not None:
+            return sighting
+        account_id, conference_id = exchange.account_id, exchange.conference_id
+        room = sighting.room(conference_id)
+        if room is None:
+            sighting = await self.live_state.lookup(conference_id)
+            room = sighting.room(conference_id)
+        if room is not None and room.account_id not in (None, account_id):
+            raise bad_identifier(conference_id)
+        return sighting
+
+    async def sighting(self, exchange: Exchange, found: Mapping[str, Any]) -> Sighting:
+        """Who is in the conference, as far as this account may know."""
+        fresh = is_true(exchange.query.get("fresh"))
+        sighting = await self.live_state.conference(exchange.account_id, exchange.conference_id, fresh=fresh)
+        return await self.owned_elsewhere(exchange, found, sighting)
+
+    async def live(self, exchange: Exchange, found: Mapping[str, Any]) -> Room | None:
+        """The running conference, its age and source noted in the answer's metadata."""
+        sighting = await self.sighting(exchange, found)
+        exchange.answer.metadata.update(sighting.stamp())
+        return sighting.room(exchange.conference_id)
+
+    def tag(self, exchange: Exchange, room: Room | None) -> None:
+        """The entity tag: the document's revision, or one that also covers who is there."""
+        revision = exchange.answer.revision
+        if revision is None:
+            return
+        exchange.answer.also_matches = (revision,)
+        tag = envelope.live_tag(revision, presentation.stable(room)) if room else revision
+        exchange.answer.etag = f'"{tag}"'

@@ -1,0 +1,108 @@
+"""The conference events of the accounts that somebody cares about: one queue, many listeners.
+
+The tracker and the websocket hub both hold accounts here; an account's events are bound while
+anybody holds it. Source: amqp.md 5.6, 7.3.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from ..broker.bus import Bus
+from ..broker.port import Binding, BrokerError, Consumer, Delivery, Queue
+from ..clock import Clock
+from ..conference import live
+
+log = structlog.get_logger(__name__)
+
+#: Events may come in bursts; the broker keeps this many for us.
+_QUEUE = Queue(max_length=20_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """An event as it came: its value, its whole body, where it was published."""
+
+    account_id: str
+    event: live.Event
+    body: Mapping[str, Any]
+    routing_key: str
+
+
+#: Called for every event of a held account, in order; must not block.
+Listener = Callable[[Heard], None]
+
+
+class EventFeed:
+    """Hears the events of held accounts and tells every listener, in the order of their coming."""
+
+    def __init__(self, bus: Bus, clock: Clock) -> None:
+        self.heard = 0
+        self.ignored = 0
+        self._bus = bus
+        self._clock = clock
+        self._holds: Counter[str] = Counter()
+        self._listeners: list[Listener] = []
+        self._consumer: Consumer | None = None
+
+    async def start(self) -> None:
+        """Make the queue."""
+        self._consumer = await self._bus.listen(self._on_message, (), queue=_QUEUE, federate=True)
+
+    async def close(self) -> None:
+        """Let the queue go."""
+        if self._consumer is not None:
+            await self._consumer.close()
+        self._holds.clear()
+
+    def on_event(self, listener: Listener) -> None:
+        """Be told about events."""
+        self._listeners.append(listener)
+
+    async def hold(self, account_id: str) -> None:
+        """Hear an account's events until they are released as often as they were held."""
+        self._holds[account_id] += 1
+        if self._holds[account_id] == 1 and self._consumer is not None:
+            try:
+                await self._consumer.bind(_binding(account_id))
+            except BrokerError as error:
+                # The consumer remembers the binding and makes it as soon as there is a broker.
+                log.warning("feed_bind_failed", account_id=account_id, reason=str(error))
+
+    async def release(self, account_id: str) -> None:
+        """Undo one `hold`."""
+        if self._holds[account_id] > 1:
+            self._holds[account_id] -= 1
+            return
+        del self._holds[account_id]
+        if self._consumer is not None:
+            try:
+                await self._consumer.unbind(_binding(account_id))
+            except BrokerError as error:
+                log.warning("feed_unbind_failed", account_id=account_id, reason=str(error))
+
+    def _on_message(self, body: Mapping[str, Any], delivery: Delivery) -> None:
+        event = live.event_from(body, self._clock())
+        account_id = _account_of(delivery.routing_key) or (event.account_id if event else None)
+        if event is None or account_id is None or account_id not in self._holds:
+            self.ignored += 1
+            return
+        self.heard += 1
+        heard = Heard(account_id, event, body, delivery.routing_key)
+        for listener in self._listeners:
+            listener(heard)
+
+
+def _binding(account_id: str) -> Binding:
+    return Binding("conference", f"conference.event.*.{account_id}.#")
+
+
+def _account_of(routing_key: str) -> str | None:
+    # conference.event.{Event}.{Account-ID}.{Conference-ID}.{Call-ID}
+    parts = routing_key.split(".")
+    return parts[3] if len(parts) >= 5 and parts[1] == "event" else None
