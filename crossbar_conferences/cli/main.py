@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import importlib.util
 
 import click
 
-#: Command -> the module that holds it, under the command's own name.
+#: Command -> module and name of what runs it.
 COMMANDS = {
-    "serve": "crossbar_conferences.cli.serve",
-    "demo": "crossbar_conferences.cli.demo",
-    "simulate": "crossbar_conferences.cli.simulate",
-    "replay": "crossbar_conferences.cli.replay",
-    "record": "crossbar_conferences.cli.record",
-    "watch": "crossbar_conferences.cli.watch",
-    "views": "crossbar_conferences.cli.views",
-    "settings": "crossbar_conferences.cli.settings",
-    "token": "crossbar_conferences.cli.token",
-    "doctor": "crossbar_conferences.cli.doctor",
+    "serve": "crossbar_conferences.cli.serve:serve",
+    "demo": "crossbar_conferences.cli.demo:demo",
+    "simulate": "crossbar_conferences.cli.simulate:simulate",
+    "replay": "crossbar_conferences.replay.cli:replay",
+    "record": "crossbar_conferences.replay.cli:record",
+    "watch": "crossbar_conferences.cli.watch:watch",
+    "views": "crossbar_conferences.cli.views:views",
+    "settings": "crossbar_conferences.cli.settings:settings",
+    "token": "crossbar_conferences.cli.token:token",
+    "doctor": "crossbar_conferences.cli.doctor:doctor",
 }
 
 
@@ -31,18 +30,18 @@ class LazyGroup(click.Group):
         self._lazy = lazy
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The commands that this installation has."""
-        present = [name for name, module in self._lazy.items() if importlib.util.find_spec(module)]
-        return [*present, *super().list_commands(ctx)]
+        """Every command, in the order in which they are shown."""
+        return [*self._lazy, *super().list_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """One command, imported now; ``None`` when there is none of that name."""
-        module = self._lazy.get(cmd_name)
-        if module is None or importlib.util.find_spec(module) is None:
+        place = self._lazy.get(cmd_name)
+        if place is None:
             return super().get_command(ctx, cmd_name)
-        command = getattr(importlib.import_module(module), cmd_name)
+        module, _, attribute = place.partition(":")
+        command = getattr(importlib.import_module(module), attribute)
         if not isinstance(command, click.Command):
-            raise TypeError(f"{module}.{cmd_name} is no command")
+            raise TypeError(f"{place} is no command")
         return command
 
 
