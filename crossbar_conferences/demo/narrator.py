@@ -1,4 +1,4 @@
-"""Sends the demo's requests; shows each as a curl line with its answer and compares it with what is expected."""
+"""Sends the demo's requests, shows each as a curl line, compares its answer with what is expected."""
 
 from __future__ import annotations
 
