@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from rich.console import Console
 from . import report
 from .loading import load_cases
 from .model import Case, CaseInvalid
-from .runner import CaseResult, Runner
+from .recorder import Recorder, serve
+from .results import CaseResult
+from .runner import Runner
 from .target import Target, TargetInvalid, read_connection, target_from_options
 from .transport import TransportFailed
 
@@ -109,3 +112,35 @@ def _is_chosen(case: Case, areas: tuple[str, ...], ids: tuple[str, ...], tags: t
         and (not ids or case.id in ids)
         and (not tags or bool(set(tags) & set(case.tags)))
     )
+
+
+@click.command("record")
+@click.option("--to", "server", required=True, help="The server, for example http://127.0.0.1:8000.")
+@click.option(
+    "--output",
+    "file",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The fixture file to write; it is written anew with every exchange.",
+)
+@click.option("--port", default=8899, show_default=True, help="Where clients send their requests.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+def record(server: str, file: Path, port: int, host: str) -> None:
+    """Stand between a client and a server, and write what passes into a fixture file.
+
+    Tokens and secrets are left out, ids and times become variables and placeholders. Stop it
+    with Ctrl-C."""
+    recorder = Recorder(server, file, file.stem)
+    try:
+        asyncio.run(_record(recorder, host, port))
+    except OSError as error:
+        raise click.UsageError(f"{host}:{port}: {error.strerror or error}") from error
+    click.echo(f"{recorder.steps} exchanges in {file}", err=True)
+
+
+async def _record(recorder: Recorder, host: str, port: int) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    await serve(recorder, host, port, stopped)

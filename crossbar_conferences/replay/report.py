@@ -14,7 +14,7 @@ from rich.text import Text
 
 from .matching import Difference
 from .placeholders import MISSING
-from .runner import CaseResult, Outcome, StepResult
+from .results import CaseResult, Outcome, StepResult
 
 #: Outcomes that make a run fail.
 BAD = frozenset({Outcome.DIFFERING, Outcome.FAILED})

@@ -11,10 +11,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
-from enum import StrEnum
 from types import TracebackType
-from typing import Any
 
 from . import rules
 from .bus import Listener
@@ -22,8 +19,10 @@ from .comparison import Answer, Published, compare_frames, compare_messages, com
 from .matching import Difference, Leniency, compare
 from .model import Case, Expectation, ExpectedMessage, HttpStep, SocketStep, Step, SwitchStep, WaitStep
 from .placeholders import MISSING, Bindings
+from .results import CaseResult, Outcome, StepResult, outcome_of
+from .run import Run, clean_up
 from .target import Target, names_in, substitute
-from .transport import SocketClient, TransportFailed, Wire
+from .transport import TransportFailed, Wire
 
 #: Seconds to wait for messages that are expected.
 SETTLE = 0.5
@@ -33,59 +32,6 @@ GRACE = 0.03
 
 #: What a live answer reads follows the bus; without a look at it, so long after a switch step.
 BLIND_SWITCH_WAIT = 0.15
-
-
-class Outcome(StrEnum):
-    """How a case ended. ``HELD`` and ``DEVIATION`` (as the compatibility table says) are good,
-    ``UNTRUSTED`` says nothing, ``SKIPPED`` was not run."""
-
-    HELD = "held"
-    DEVIATION = "deviation"
-    UNTRUSTED = "untrusted"
-    SKIPPED = "skipped"
-    DIFFERING = "differing"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class StepResult:
-    """What one step brought. ``counts`` is false when the differences are of an untrusted part."""
-
-    number: int
-    what: str
-    differences: tuple[Difference, ...] = ()
-    counts: bool = True
-    row: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CaseResult:
-    """How a case ended; ``reason`` says why it was skipped or failed."""
-
-    case: Case
-    outcome: Outcome
-    steps: tuple[StepResult, ...] = ()
-    reason: str = ""
-    seconds: float = 0.0
-
-    @property
-    def rows(self) -> tuple[str, ...]:
-        """The rows of ``docs/compatibility.md`` that this case shows."""
-        return tuple(dict.fromkeys((*self.case.rows, *(step.row for step in self.steps if step.row))))
-
-
-@dataclass(slots=True)
-class _Run:
-    """The state of one running case."""
-
-    case: Case
-    bindings: Bindings
-    sockets: dict[str, SocketClient] = field(default_factory=dict)
-    created: list[tuple[str, str]] = field(default_factory=list)
-    rooms: list[str] = field(default_factory=list)
-    results: list[StepResult] = field(default_factory=list)
-    documents: list[tuple[str, str]] = field(default_factory=list)
-    dial_mode: bool = False
 
 
 class Runner:
@@ -122,7 +68,7 @@ class Runner:
         if reason := self._why_not(case):
             return CaseResult(case, Outcome.SKIPPED, reason=reason)
         begun = time.monotonic()
-        run = _Run(case, Bindings(self._target.run_variables()))
+        run = Run(case, Bindings(self._target.run_variables()))
         reason = ""
         try:
             await self._prepare(run)
@@ -131,9 +77,11 @@ class Runner:
         except TransportFailed as error:
             reason = str(error)
         finally:
-            reason = reason or await self._clean_up(run)
+            problem = await clean_up(run, self._wire, self._target)
+            reason = reason or problem
+            self._stale.update(made for _, made in run.created)
         seconds = time.monotonic() - begun
-        outcome = Outcome.FAILED if reason else _outcome(case, run.results)
+        outcome = Outcome.FAILED if reason else outcome_of(case, run.results)
         return CaseResult(case, outcome, tuple(run.results), reason, seconds)
 
     def _why_not(self, case: Case) -> str:
@@ -148,9 +96,9 @@ class Runner:
         missing = _needed_variables(case) - set(self._target.run_variables())
         return f"the target has no {', '.join(sorted(missing))}" if missing else ""
 
-    async def _prepare(self, run: _Run) -> None:
+    async def _prepare(self, run: Run) -> None:
         for database, documents in run.case.given.documents.items():
-            name = self._database(database, run)
+            name = run.database(database)
             for document in documents:
                 content = substitute(document, run.bindings.variables)
                 await self._wire.put_document(name, content)
@@ -163,7 +111,7 @@ class Runner:
             await self._bus.settle((), 0, GRACE if run.case.given.commands else 0)
             self._bus.clear()
 
-    async def _step(self, run: _Run, step: Step) -> StepResult:
+    async def _step(self, run: Run, step: Step) -> StepResult:
         if isinstance(step, HttpStep):
             return await self._http(run, step)
         if isinstance(step, SwitchStep):
@@ -179,13 +127,13 @@ class Runner:
         await asyncio.sleep(step.seconds)
         return StepResult(step.number, f"wait {step.seconds:g} s")
 
-    async def _http(self, run: _Run, step: HttpStep) -> StepResult:
+    async def _http(self, run: Run, step: HttpStep) -> StepResult:
         self._take()
         variables = run.bindings.variables
         answer = await self._wire.request(step, variables)
         what = f"{step.method} {substitute(step.path, variables)}"
-        capture(step, answer, variables)
-        self._note_creation(run, step, answer)
+        run.capture(step, answer)
+        run.note_creation(step, answer)
         await self._settle(step.expected, step.settle)
         published = self._take()
         differences = self._compare(run, step, answer, published)
@@ -198,7 +146,7 @@ class Runner:
         return StepResult(step.number, what, tuple(differences), counts, step.expected.row)
 
     def _compare(
-        self, run: _Run, step: HttpStep, answer: Answer, published: list[Published] | None
+        self, run: Run, step: HttpStep, answer: Answer, published: list[Published] | None
     ) -> list[Difference]:
         expected = step.expected
         differences: list[Difference] = []
@@ -209,10 +157,10 @@ class Runner:
             differences += compare_messages(expected.messages, published, run.bindings)
         return differences
 
-    async def _compare_documents(self, run: _Run, expected: Expectation) -> list[Difference]:
+    async def _compare_documents(self, run: Run, expected: Expectation) -> list[Difference]:
         differences: list[Difference] = []
         for database, documents in expected.documents.items():
-            name = self._database(database, run)
+            name = run.database(database)
             for key, content in documents.items():
                 document_id = str(run.bindings.fill(substitute(key, run.bindings.variables)))
                 stored = await self._wire.get_document(name, document_id)
@@ -226,7 +174,7 @@ class Runner:
                 differences += compare(content, got, run.bindings, leniency, path)
         return differences
 
-    async def _socket(self, run: _Run, step: SocketStep) -> StepResult:
+    async def _socket(self, run: Run, step: SocketStep) -> StepResult:
         what = f"websocket {step.action} ({step.socket})"
         if step.action == "connect":
             run.sockets[step.socket] = await self._wire.connect_socket()
@@ -248,7 +196,7 @@ class Runner:
             raise TransportFailed(f"step {step.number}: a websocket cannot {step.action}")
         return StepResult(step.number, what)
 
-    async def _command(self, run: _Run, command: tuple[str, ...]) -> None:
+    async def _command(self, run: Run, command: tuple[str, ...]) -> None:
         words = [str(substitute(word, run.bindings.variables)) for word in command]
         if words[0] == "create" and len(words) > 1:
             run.rooms.append(words[1])
@@ -275,92 +223,9 @@ class Runner:
             if not any(stale in json.dumps(message.body) for stale in self._stale)
         ]
 
-    def _note_creation(self, run: _Run, step: HttpStep, answer: Answer) -> None:
-        """Remember what a create made, so that it can be removed."""
-        if answer.status != 201 or not isinstance(answer.body, dict):
-            return
-        location = answer.headers.get("location", "")
-        data = answer.body.get("data")
-        made = data.get("id") if isinstance(data, dict) else None
-        path = substitute(step.path, run.bindings.variables).split("?")[0].rstrip("/")
-        parts = path.split("/")
-        if not made or parts[-1] != "conferences" or "accounts" not in parts:
-            return
-        if location and not location.endswith(str(made)):
-            return
-        run.created.append((parts[parts.index("accounts") + 1], str(made)))
-
-    async def _clean_up(self, run: _Run) -> str:
-        """Remove what the case made; says what went wrong, if anything did."""
-        problem = ""
-        for socket in run.sockets.values():
-            await socket.close()
-        try:
-            for command in run.case.given.aftermath:
-                await self._command(run, command)
-            for room in dict.fromkeys(run.rooms):
-                await self._quietly_destroy(room)
-            if run.dial_mode:
-                await self._wire.command_switch(("dial-mode", "answer"), {})
-            token = self._target.token("boss") or ""
-            for account_id, conference_id in run.created:
-                self._stale.add(conference_id)
-                if any(isinstance(step, HttpStep) and _dials(step) for step in run.case.steps):
-                    await self._quietly_destroy(conference_id)
-                await self._wire.delete_conference(account_id, conference_id, token)
-            for database, document_id in run.documents:
-                await self._wire.delete_document(database, document_id)
-        except TransportFailed as error:
-            problem = str(error)
-        return problem
-
-    async def _quietly_destroy(self, room: str) -> None:
-        if self._target.switch_url is None:
-            return
-        try:
-            await self._wire.command_switch(("destroy", room), {})
-        except TransportFailed:
-            # It ended by itself, or never began.
-            return
-
-    def _database(self, database: str, run: _Run) -> str:
-        name = str(substitute(database, run.bindings.variables))
-        if len(name) == 32 and "/" not in name:
-            return f"account/{name[:2]}/{name[2:4]}/{name[4:]}"
-        return name
-
-
-def capture(step: HttpStep, answer: Answer, variables: dict[str, str]) -> None:
-    """Take the values that a step captures out of its answer: ``body.…`` or ``headers.NAME``."""
-    for name, path in step.capture.items():
-        place, _, rest = path.partition(".")
-        value: Any = answer.headers.get(rest) if place == "headers" else answer.body
-        if place != "headers":
-            for part in rest.split("."):
-                if isinstance(value, list) and part.isdigit() and int(part) < len(value):
-                    value = value[int(part)]
-                else:
-                    value = value.get(part) if isinstance(value, dict) else None
-        if value is not None:
-            variables[name] = str(value)
-
-
-def _outcome(case: Case, results: list[StepResult]) -> Outcome:
-    if any(result.differences and result.counts for result in results):
-        return Outcome.DIFFERING
-    if case.untrusted:
-        return Outcome.UNTRUSTED
-    if case.rows or any(result.row for result in results):
-        return Outcome.DEVIATION
-    return Outcome.HELD
-
 
 def _can_be_heard(message: ExpectedMessage) -> bool:
     return message.exchange != "targeted" and not rules.is_free(message.body)
-
-
-def _dials(step: HttpStep) -> bool:
-    return "dial" in json.dumps(step.body if step.body is not MISSING else "")
 
 
 def _frame_text(step: SocketStep, variables: Mapping[str, str]) -> str:
