@@ -17,12 +17,15 @@ MAXIMUM_TEXT: Final = 1000
 #: Longest media name or address, in characters.
 MAXIMUM_MEDIA_NAME: Final = 2048
 
+#: Longest caller id, name or number, in characters.
+MAXIMUM_CALLER: Final = 128
+
 #: Stands for both quotes in spoken text: it reads the same and ends nothing.
 _HARMLESS_QUOTE: Final = "\N{RIGHT SINGLE QUOTATION MARK}"
 _DIAL_UNSAFE: Final = re.compile(r"[\s'\"`,|^{}<>\\$!&]")
-# ``${…}`` expands variables, ``!`` joins files of one string; quotes and backslashes end the argument.
-_MEDIA_UNSAFE: Final = re.compile(r"['\"`\\^|<>\s]|\$\{|\$\$")
-_SPOKEN_UNSAFE: Final = re.compile(r"[\\`^|<>{}]|\$\{|\$\$")
+# ``${…}`` expands variables, ``{…}`` sets parameters; quotes and backslashes end the argument.
+_MEDIA_UNSAFE: Final = re.compile(r"['\"`\\^|<>{}\s]|\$\$")
+_SPOKEN_UNSAFE: Final = re.compile(r"[\\`^|<>{}]|\$\$")
 _MAXIMUM_DEPTH: Final = 32
 
 
@@ -66,8 +69,26 @@ def media_name(name: str) -> str:
     """The media name as it is; raises `Unsafe` for blanks, quotes and anything that ends or expands."""
     _check_plain(name, MAXIMUM_MEDIA_NAME)
     if _MEDIA_UNSAFE.search(name):
-        raise Unsafe("must not contain blanks, quotes or any of \\ ` ^ | < > $")
+        raise Unsafe("must not contain blanks, quotes or any of \\ ` ^ | < > { } or $$")
     return name
+
+
+def caller_name(name: str) -> str:
+    """A caller's name for the end of a dial command, where it stands between single quotes.
+
+    Quotes are made harmless and what would split the command is left out, since the name of a
+    stored conference must not keep it from dialling.
+    """
+    harmless = name.replace("'", _HARMLESS_QUOTE).replace('"', _HARMLESS_QUOTE)
+    kept = "".join(c for c in harmless if not has_control_characters(c) and not _SPOKEN_UNSAFE.search(c))
+    return kept[:MAXIMUM_CALLER].strip()
+
+
+def caller_number(number: str) -> str:
+    """A caller's number, which stands bare in a dial command; raises `Unsafe` for what would split it."""
+    if len(number) > MAXIMUM_CALLER or not is_dial_safe(number):
+        raise Unsafe("must be one short word without quotes or separators")
+    return number
 
 
 def token(text: str, maximum: int = 64) -> str:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+#: Addresses of files on the switch, and of what runs code there.
+_FILE_SCHEMES: Final = frozenset({"file", "vlc", "lua", "python", "javascript", "api"})
 _AS_IT_IS: Final = ("/system_media", "system_media")
 
 
@@ -15,6 +17,26 @@ def media_path(media_id: str, account_id: str) -> str:
     if media_id.startswith(_AS_IT_IS) or "/" in media_id:
         return media_id
     return f"/{account_id}/{media_id}"
+
+
+def is_reachable_media(path: str, account_id: str) -> bool:
+    """Whether an account may have this media played.
+
+    Kazoo passes any path on. Here files of the switch are out of reach, other accounts'
+    recordings among them (amqp.md 7.4 puts them at a name that can be guessed), and so is media
+    that lies in another account. Addresses and prompts are free.
+    """
+    scheme, separator, rest = path.partition("://")
+    if separator and scheme.lower() == "file_string":
+        return all(is_reachable_media(part, account_id) for part in rest.split("!"))
+    if separator and scheme.lower() in _FILE_SCHEMES:
+        return False
+    if separator:
+        return True
+    segments = path.split("/")
+    if ".." in segments:
+        return False
+    return not path.startswith("/") or segments[1] in (account_id, "system_media")
 
 
 def recording_name(account_id: str, conference_id: str) -> str:

@@ -37,7 +37,20 @@ _PARTICIPANT: _Types = {"Participant-ID": is_identifier}
 _MEDIA: _Types = {"Media-Name": is_text}
 _INSERT_AT = ("head", "tail", "flush", "now")
 _PLAYED_TO_CALL = ("Group-ID", "Insert-At", "Terminators")
-_SPOKEN = (*_PLAYED_TO_CALL, "Endless-Playback", "Engine", "Language", "Leg", "Loop-Count", "Voice")
+# ecallmgr speaks to one participant when it is named, though Kazoo's own builder never names one.
+_SPOKEN = (
+    *_PLAYED_TO_CALL,
+    "Endless-Playback",
+    "Engine",
+    "Language",
+    "Leg",
+    "Loop-Count",
+    "Participant-ID",
+    "Voice",
+)
+_TEXT: _Types = {"Text": is_text, **_PARTICIPANT}
+# Kazoo's list has no name for the grace time; this is FreeSWITCH's own (anchors.md 0.2).
+_PARAMETERS = ("Max-Members", "Caller-ID-Name", "Caller-ID-Number", "endconference_grace_time")
 
 _DEFINITIONS = (
     _command("lock"),
@@ -68,11 +81,11 @@ _DEFINITIONS = (
     _command(
         "set",
         ["Parameter", "Value"],
-        values={"Parameter": ("Max-Members", "Caller-ID-Name", "Caller-ID-Number")},
+        values={"Parameter": _PARAMETERS},
         types={"Value": is_text},
     ),
-    _command("say", ["Call-ID", "Text"], _SPOKEN, values={"Insert-At": _INSERT_AT}, types={"Text": is_text}),
-    _command("tts", ["Call-ID", "Text"], _SPOKEN, values={"Insert-At": _INSERT_AT}, types={"Text": is_text}),
+    _command("say", ["Call-ID", "Text"], _SPOKEN, values={"Insert-At": _INSERT_AT}, types=_TEXT),
+    _command("tts", ["Call-ID", "Text"], _SPOKEN, values={"Insert-At": _INSERT_AT}, types=_TEXT),
     _command(
         "tones",
         ["Call-ID", "Tones"],

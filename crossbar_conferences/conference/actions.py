@@ -1,0 +1,212 @@
+"""From an action request to the messages that carry it out and the answer that is given.
+
+Pure: a request and what is known in, a `Plan` out, or an `ActionError`. ``dial`` takes documents
+and an answer from the bus and has a module of its own, ``actions_dial``.
+
+Source: http.md 9, amqp.md 6, recordings ``actions`` and ``participants``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from ..kapi.messages import Outgoing
+from .actions_plan import (
+    CREATED,
+    ActionContext,
+    ActionError,
+    ActionRequest,
+    Plan,
+    PublicDocument,
+    invalid,
+    no_such_participant,
+    not_in_list,
+)
+from .actions_sound import Whom, level, play, say, set_limits, stop_play, tones
+from .actions_vars import custom_vars
+from .confirmation import Confirmation, confirmation
+from .endpoints_context import text_at
+from .isolation import participant_id as participant_number
+from .media import recording_name
+from .selectors import SENT, Target, everybody, is_selective, select, selector_of
+
+#: Kazoo's list in the error about an unknown action; further actions are not advertised there.
+CONFERENCE_ACTIONS: Final = ("lock", "unlock", "play", "dial", "record", "vars")
+PARTICIPANT_ACTIONS: Final = ("mute", "unmute", "deaf", "undeaf", "kick", "play")
+DIAL: Final = "dial"
+
+_OK: Final = "ok"
+_RECORDING: Final[Mapping[str, tuple[str, str, bool]]] = {
+    "start": ("record", "starting recording", True),
+    "stop": ("recordstop", "stopping recording", False),
+}
+_COMMANDS: Final[Mapping[str, str]] = {
+    "mute": "mute_participant",
+    "unmute": "unmute_participant",
+    "deaf": "deaf_participant",
+    "undeaf": "undeaf_participant",
+    "kick": "kick",
+}
+_Sound = Callable[[ActionRequest, ActionContext, Whom], tuple[Outgoing, ...]]
+_FOR_ALL_OR_ONE: Final[Mapping[str, _Sound]] = {"play": play, "say": say, "stop_play": stop_play}
+_FOR_ONE: Final[Mapping[str, _Sound]] = {"energy": level, "volume_in": level, "volume_out": level}
+
+
+def needs_live_state(request: ActionRequest, *, is_about_participants: bool) -> bool:
+    """Whether the running conference must be known before the action can be planned.
+
+    For the others Kazoo does not ask the media side, and neither need we.
+    """
+    return is_about_participants or request.action == "record"
+
+
+def plan_conference_action(request: ActionRequest, context: ActionContext) -> Plan:
+    """PUT on a conference, all but ``dial``."""
+    action = request.action
+    if action in ("lock", "unlock"):
+        return Plan((context.command(action),), _OK, confirms=confirmation(action, context.conference_id))
+    if action == "record":
+        return _record(request, context)
+    if action == "vars":
+        values = custom_vars(request.body_data, "custom_conference_vars", request.query)
+        return Plan((context.command("vars", {"Custom-Conference-Vars": values}),), "vars sent")
+    if action == "set":
+        return Plan(set_limits(request, context), _OK)
+    sound = _FOR_ALL_OR_ONE.get(action) if isinstance(action, str) else None
+    if action == "tones":
+        sound = tones
+    if sound is not None:
+        return Plan(sound(request, context, None), _OK)
+    raise not_in_list("action", CONFERENCE_ACTIONS, action)
+
+
+def plan_participants_action(request: ActionRequest, context: ActionContext) -> Plan:
+    """PUT on all participants of a conference."""
+    action = request.action
+    if not isinstance(action, str):
+        raise _faulty_request()
+    if action == "relate":
+        return _relate(request, context)
+    if action not in _COMMANDS and action not in _FOR_ONE and action not in _FOR_ALL_OR_ONE:
+        raise _faulty_request()
+    data = request.data if isinstance(request.data, Mapping) else {}
+    if is_selective(data):
+        context.checked("conferences.actions.participants", data)
+        return _selected(request, context, select(selector_of(data), action, context.room))
+    if action in _FOR_ALL_OR_ONE:
+        return Plan(_FOR_ALL_OR_ONE[action](request, context, None), _OK)
+    if action in _FOR_ONE:
+        # These are ours, so they answer with the report that Kazoo's bulk actions lack.
+        return _selected(request, context, everybody(action, context.room))
+    messages, confirms = _to_each(request, context, everybody(action, context.room))
+    return Plan(messages, PublicDocument.DOCUMENT, CREATED, confirms)
+
+
+def plan_participant_action(request: ActionRequest, context: ActionContext, participant: str) -> Plan:
+    """PUT on one participant; ``participant`` is the path's text."""
+    action = request.action
+    is_known = isinstance(action, str) and (
+        action in _COMMANDS or action in _FOR_ONE or action in _FOR_ALL_OR_ONE
+    )
+    if not is_known:
+        raise not_in_list("action", PARTICIPANT_ACTIONS, action)
+    number = participant_number(participant)
+    if number is None:
+        raise no_such_participant(participant)
+    messages, confirms = _to_one(request, context, number)
+    if context.is_live_known and (context.room is None or context.room.participant(number) is None):
+        raise no_such_participant(number)
+    return Plan(messages, _OK, confirms=confirms)
+
+
+def _record(request: ActionRequest, context: ActionContext) -> Plan:
+    fields = request.fields
+    toggle = text_at(fields, "action")
+    if toggle is None and fields.get("action") not in (None, ""):
+        raise not_in_list("data.action", tuple(_RECORDING), fields["action"])
+    if toggle is None:
+        raise invalid("data.action", "required", {"message": "recording requires an action"})
+    if toggle not in _RECORDING:
+        raise not_in_list("data.action", tuple(_RECORDING), toggle)
+    command, answer, wanted = _RECORDING[toggle]
+    if context.is_live_known and context.room is not None and context.room.recording is wanted:
+        # Kazoo says 202 to both; peers say what is wrong (anchors.md 1.5).
+        message = f"the conference is {'already' if wanted else 'not'} being recorded"
+        raise invalid("data.action", "state", {"message": message, "value": toggle})
+    media = recording_name(context.account_id, context.conference_id)
+    return Plan(
+        (context.command(command, {"Media-Name": media}),),
+        answer,
+        confirms=confirmation(f"record_{toggle}", context.conference_id),
+    )
+
+
+def _relate(request: ActionRequest, context: ActionContext) -> Plan:
+    fields = request.fields
+    context.checked("metaflows.relate", {**fields, "conference_id": context.conference_id})
+    numbers = []
+    for key in ("participant_id", "other_participant"):
+        number = participant_number(fields[key])
+        if number is None:
+            raise no_such_participant(fields[key])
+        numbers.append(number)
+    first, other = numbers
+    # Of two that are missing the last is named, and one that is related to itself is (http.md 9.3).
+    for number in (other, first):
+        if context.room is None or context.room.participant(number) is None or first == other:
+            raise no_such_participant(number)
+    relation = {
+        "Participant-ID": first,
+        "Other-Participant": other,
+        "Relationship": text_at(fields, "relationship") or "clear",
+    }
+    return Plan((context.command("relate_participants", relation),), "relating participants")
+
+
+def _selected(request: ActionRequest, context: ActionContext, targets: tuple[Target, ...]) -> Plan:
+    messages, confirms = _to_each(request, context, targets)
+    report = {"action": request.action, "participants": [target.public() for target in targets]}
+    return Plan(messages, report, confirms=confirms)
+
+
+def _to_each(
+    request: ActionRequest, context: ActionContext, targets: tuple[Target, ...]
+) -> tuple[tuple[Outgoing, ...], tuple[Confirmation, ...]]:
+    messages: list[Outgoing] = []
+    confirms: list[Confirmation] = []
+    if not targets and request.action not in _COMMANDS:
+        # Nobody is there, but a request that is wrong is wrong all the same.
+        _to_one(request, context, 0)
+    for target in targets:
+        sent, proved = _to_one(request, context, target.participant_id)
+        if target.result == SENT:
+            messages += sent
+            confirms += proved
+    return tuple(messages), tuple(confirms)
+
+
+def _to_one(
+    request: ActionRequest, context: ActionContext, number: int
+) -> tuple[tuple[Outgoing, ...], tuple[Confirmation, ...]]:
+    action = request.action
+    proved = confirmation(action, context.conference_id, number)
+    if action in _COMMANDS:
+        return (context.command(_COMMANDS[action], {"Participant-ID": number}),), proved
+    sound = _FOR_ONE.get(action) or _FOR_ALL_OR_ONE[action]
+    return sound(request, context, number), proved
+
+
+def _faulty_request() -> ActionError:
+    return ActionError("faulty_request", {"message": "faulty request"})
+
+
+__all__ = [
+    "CONFERENCE_ACTIONS",
+    "DIAL",
+    "PARTICIPANT_ACTIONS",
+    "needs_live_state",
+    "plan_conference_action",
+    "plan_participant_action",
+    "plan_participants_action",
+]

@@ -1,0 +1,155 @@
+"""Dialling out of a conference: request to message, and the media side's answer to the client's.
+
+In steps, since documents lie between: `read_dial` checks the request; the shell reads the documents
+that ``endpoints`` asks for; `plan_dial` makes the message; `dial_answer` turns around what comes
+back. Source: dial.md 1, 4, 5; http.md 9.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..kapi import conference as kapi_conference
+from ..kapi.messages import MessageInvalid, Outgoing
+from ..kapi.normalize import normalize, without_defaults
+from .actions_plan import ActionContext, ActionError, ActionRequest, unsafe
+from .actions_vars import custom_vars
+from .endpoints import Resolved, nothing_routable
+from .endpoints_context import text_at
+from .escaping import Unsafe, caller_name, caller_number, has_control_characters, is_dial_safe
+
+DEFAULT_TIMEOUT_SECONDS: Final = 20
+#: Whatever a client asks for, an HTTP request waits no longer than this.
+MAXIMUM_WAIT_MS: Final = 10 * 60 * 1000
+
+TIMED_OUT: Final = "timed out trying to dial endpoints"
+NO_MEDIA_SERVER: Final = "conference dial failed to find a media server"
+
+
+@dataclass(frozen=True, slots=True)
+class DialRequest:
+    """A checked request. ``elements`` has the schema's defaults in inline devices."""
+
+    elements: tuple[Any, ...]
+    fields: Mapping[str, Any]
+    target_call_id: str | None
+    timeout_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class DialPlan:
+    """A dial that is ready but for its zone.
+
+    ``target_call_id`` tells where to look for the zone first (dial.md 5.3); ``timeout_ms`` how
+    long to wait for the one answer.
+    """
+
+    fields: Mapping[str, Any]
+    timeout_ms: int
+    target_call_id: str | None
+    context: ActionContext
+
+    def message(self, zone: str, msg_id: str | None = None) -> Outgoing:
+        """The message for a zone; Kazoo's ``msg_id`` is the HTTP request's id."""
+        try:
+            return kapi_conference.dial(zone, self.fields, self.context.origin, msg_id)
+        except MessageInvalid as error:
+            raise ActionError("faulty_request", {"message": str(error)}) from error
+
+
+def read_dial(request: ActionRequest, context: ActionContext) -> DialRequest:
+    """Check a request; raises `ActionError` with every schema error and Kazoo's companion to them."""
+    data = request.fields
+    checked = context.check("conferences.dial", data)
+    if checked.errors:
+        raise ActionError("validation_error", {**checked.errors, "data.endpoints": nothing_routable()})
+    elements = checked.value.get("endpoints") if isinstance(checked.value, Mapping) else None
+    # Only the endpoints are taken from the copy with defaults (dial.md 1.3).
+    timeout = data.get("timeout")
+    return DialRequest(
+        elements=tuple(elements or ()),
+        fields=_fields(data, request, context),
+        target_call_id=text_at(data, "target_call_id"),
+        timeout_seconds=int(timeout) if timeout else DEFAULT_TIMEOUT_SECONDS,
+    )
+
+
+def plan_dial(request: DialRequest, resolved: Resolved, context: ActionContext) -> DialPlan:
+    """The message of a request whose endpoints are resolved; raises `ActionError` when any is not."""
+    if resolved.errors:
+        raise ActionError("validation_error", dict(resolved.errors))
+    fields = {
+        "Application-Name": "dial",
+        "Conference-ID": context.conference_id,
+        "Account-ID": context.account_id,
+        **request.fields,
+        "Endpoints": list(resolved.endpoints),
+        "Timeout": request.timeout_seconds,
+    }
+    wait = request.timeout_seconds * 1000 * len(resolved.endpoints)
+    return DialPlan(fields, min(wait, MAXIMUM_WAIT_MS), request.target_call_id, context)
+
+
+def dial_answer(reply: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What the client is told: the legs' fates, the media side's refusal, or that nobody answered.
+
+    All of them are successes of the HTTP request (dial.md 5.4).
+    """
+    if reply is None:
+        return dial_failure(TIMED_OUT)
+    if reply.get("Event-Name") == "error":
+        return dial_failure(text_at(reply, "Error-Message") or "unknown error")
+    answer: dict[str, Any] = normalize(without_defaults(reply))
+    return answer
+
+
+def dial_failure(message: str = NO_MEDIA_SERVER) -> dict[str, Any]:
+    """The answer when nothing could be dialled."""
+    return {"status": "error", "message": message}
+
+
+def _fields(data: Mapping[str, Any], request: ActionRequest, context: ActionContext) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "Caller-ID-Name": _caller_name(data, context),
+        "Caller-ID-Number": _caller_number(data),
+        "Custom-Application-Vars": custom_vars(request.body_data, "custom_application_vars", request.query),
+        "Outbound-Call-ID": _call_id(data, "outbound_call_id"),
+        "Participant-Flags": data.get("participant_flags"),
+        "Profile-Name": _plain(data, "profile_name") or text_at(context.document, "profile_name"),
+        "Target-Call-ID": _plain(data, "target_call_id"),
+    }
+    return {header: value for header, value in fields.items() if value is not None}
+
+
+def _caller_name(data: Mapping[str, Any], context: ActionContext) -> str | None:
+    given = text_at(data, "caller_id_name")
+    name = given or text_at(context.document, "name")
+    if name is None:
+        return None
+    if given and has_control_characters(given):
+        raise unsafe("caller_id_name", given, "must not contain control characters or line breaks")
+    return caller_name(name) or None
+
+
+def _caller_number(data: Mapping[str, Any]) -> str | None:
+    given = text_at(data, "caller_id_number")
+    try:
+        return caller_number(given) if given else None
+    except Unsafe as error:
+        raise unsafe("caller_id_number", given, error) from error
+
+
+def _call_id(data: Mapping[str, Any], key: str) -> str | None:
+    given = text_at(data, key)
+    if given is not None and not is_dial_safe(given):
+        raise unsafe(key, given, "must not contain blanks, quotes or separators")
+    return given
+
+
+def _plain(data: Mapping[str, Any], key: str) -> str | None:
+    given = text_at(data, key)
+    if given is not None and has_control_characters(given):
+        raise unsafe(key, given, "must not contain control characters or line breaks")
+    return given

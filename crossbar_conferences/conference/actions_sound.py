@@ -1,0 +1,114 @@
+"""Actions that are heard: play, and what Kazoo's bus knows but its REST hides.
+
+``say``, ``stop_play``, ``tones`` for everybody or one; ``energy``, ``volume_in``, ``volume_out`` for
+one; ``set`` for the conference. Source: amqp.md 5.3, anchors.md 0.2, 0.8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ..kapi.messages import Outgoing
+from .actions_plan import ActionContext, ActionError, ActionRequest, invalid, unsafe
+from .endpoints_context import text_at
+from .escaping import Unsafe, media_name, spoken, token
+from .media import is_reachable_media, media_path
+
+#: Who is meant: the conference (``None``) or one participant's number.
+Whom = int | None
+
+_LEVELS: Final[Mapping[str, tuple[str, str]]] = {
+    "energy": ("participant_energy", "Energy-Level"),
+    "volume_in": ("participant_volume_in", "Volume-In-Level"),
+    "volume_out": ("participant_volume_out", "Volume-Out-Level"),
+}
+# FreeSWITCH reads the names of parameters as they come; Kazoo's list has no name for the grace time.
+_PARAMETERS: Final = (("max_members", "Max-Members"), ("endconf_grace_time", "endconference_grace_time"))
+
+
+def play(request: ActionRequest, context: ActionContext, whom: Whom = None) -> tuple[Outgoing, ...]:
+    """Play a media id or address."""
+    media_id = text_at(request.fields, "media_id")
+    if media_id is None:
+        message = "action 'play' requires a media ID or URL"
+        raise invalid("data.media_id", "required", {"message": message})
+    try:
+        path = media_name(media_path(media_id, context.account_id))
+    except Unsafe as error:
+        raise unsafe("data.media_id", media_id, error) from error
+    if not is_reachable_media(path, context.account_id):
+        raise ActionError("bad_media", [media_id])
+    # To one participant Kazoo sends the number as text here, and only here (amqp.md 6.2).
+    who = {} if whom is None else {"Participant-ID": str(whom)}
+    return (context.command("play", {"Media-Name": path, **who}),)
+
+
+def say(request: ActionRequest, context: ActionContext, whom: Whom = None) -> tuple[Outgoing, ...]:
+    """Speak a text."""
+    data = context.checked("conferences.actions.say", request.fields)
+    try:
+        fields: dict[str, Any] = {"Text": spoken(data["text"])}
+    except Unsafe as error:
+        raise unsafe("text", data["text"], error) from error
+    for key, header in (("language", "Language"), ("voice", "Voice")):
+        if key in data:
+            try:
+                fields[header] = token(data[key])
+            except Unsafe as error:
+                raise unsafe(key, data[key], error) from error
+    return (context.command("say", {**fields, **_heard_by(context, whom)}),)
+
+
+def stop_play(request: ActionRequest, context: ActionContext, whom: Whom = None) -> tuple[Outgoing, ...]:
+    """Stop what is being played: the current sound, or all that wait too."""
+    data = context.checked("conferences.actions.stop_play", request.fields)
+    return (context.command("stop_play", {"Affects": data.get("affects", "all"), **_participant(whom)}),)
+
+
+def tones(request: ActionRequest, context: ActionContext, whom: Whom = None) -> tuple[Outgoing, ...]:
+    """Play tones to everybody."""
+    data = context.checked("conferences.actions.tones", request.fields)
+    fields = {"Tones": [_tone(tone) for tone in data["tones"]], **_heard_by(context, None)}
+    return (context.command("tones", fields),)
+
+
+def level(request: ActionRequest, context: ActionContext, whom: Whom) -> tuple[Outgoing, ...]:
+    """Set how loud somebody must be to be heard, or how loud they are or hear."""
+    data = context.checked(f"conferences.actions.{request.action}", request.fields)
+    application_name, header = _LEVELS[request.action]
+    return (context.command(application_name, {header: str(data["level"]), **_participant(whom)}),)
+
+
+def set_limits(request: ActionRequest, context: ActionContext) -> tuple[Outgoing, ...]:
+    """Change limits of the running conference, one command each."""
+    data = context.checked("conferences.actions.set", request.fields)
+    if not any(key in data for key, _ in _PARAMETERS):
+        details = {"message": "Field is required but missing", "value": "max_members"}
+        raise invalid("max_members", "required", details)
+    return tuple(
+        context.command("set", {"Parameter": parameter, "Value": str(data[key])})
+        for key, parameter in _PARAMETERS
+        if key in data
+    )
+
+
+def _participant(whom: Whom) -> dict[str, Any]:
+    return {} if whom is None else {"Participant-ID": whom}
+
+
+def _heard_by(context: ActionContext, whom: Whom) -> dict[str, Any]:
+    # Kazoo's definition wants a Call-ID, which the switch does not use in a conference.
+    return {"Call-ID": context.conference_id, **_participant(whom)}
+
+
+def _tone(tone: Mapping[str, Any]) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "Frequencies": [str(frequency) for frequency in tone["frequencies"]],
+        "Duration-ON": str(tone["duration_on"]),
+        "Duration-OFF": str(tone["duration_off"]),
+    }
+    for key, header in (("volume", "Volume"), ("repeat", "Repeat")):
+        if key in tone:
+            made[header] = str(tone[key])
+    return made

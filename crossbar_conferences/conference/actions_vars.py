@@ -1,0 +1,83 @@
+"""Custom variables of a request: from its body and its query string, without reserved names.
+
+Source: dial.md 1.4, amqp.md 11.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from .actions_plan import invalid, unsafe
+from .escaping import has_control_characters, is_dial_safe
+
+#: Kazoo's default of ``call_command.reserved_ccv_keys``: names that only Kazoo sets.
+RESERVED: Final = frozenset(
+    {
+        "Account-ID",
+        "Account-Name",
+        "Account-Realm",
+        "Authorizing-ID",
+        "Authorizing-Type",
+        "Auto-Answer",
+        "Call-Forward",
+        "Call-Interaction-ID",
+        "Call-Waiting-Disabled",
+        "Confirm-Cancel-Timeout",
+        "Confirm-File",
+        "Confirm-Key",
+        "Ecallmgr-Node",
+        "Fax-Enabled",
+        "Fetch-ID",
+        "Loopback-Bowout",
+        "Media-Encryption-Enforce-Security",
+        "Media-Webrtc",
+        "Owner-ID",
+        "Presence-ID",
+        "RTCP-MUX",
+        "Realm",
+        "Require-Ignore-Early-Media",
+        "Retain-CID",
+        "SIP-Invite-Domain",
+        "Simplify-Loopback",
+        "Username",
+    }
+)
+
+#: Query parameters that steer the request; a token above all must not travel on as a variable.
+_STEERING: Final = frozenset(
+    {
+        "access_token",
+        "auth_token",
+        "authorization",
+        "x-auth-token",
+        "accept",
+        "accept_charges",
+        "dry_run",
+        "fresh",
+        "jsonp",
+        "pretty_print",
+        "verb",
+        "wait",
+    }
+)
+
+
+def custom_vars(body_data: Any, key: str, query: Mapping[str, Any]) -> dict[str, Any]:
+    """The variables under ``key`` of the envelope's ``data``, the query string's over them.
+
+    Raises `ActionError` for a value that is no object, and for names or texts that would not stay
+    one variable on the way to the switch.
+    """
+    given = body_data.get(key) if isinstance(body_data, Mapping) else None
+    if given is not None and not isinstance(given, Mapping):
+        details = {"message": "Value did not match type(s): object", "target": "object", "value": given}
+        raise invalid(f"data.{key}", "type", details)
+    merged = {**(given or {}), **{name: value for name, value in query.items() if name not in _STEERING}}
+    found = {name: value for name, value in merged.items() if name not in RESERVED}
+    for name, value in found.items():
+        if not name or not is_dial_safe(name) or any(sign in name for sign in ";="):
+            raise unsafe(f"data.{key}", name, "has a name with blanks, quotes or separators")
+        if has_control_characters(value):
+            raise unsafe(f"data.{key}.{name}", value, "must not contain control characters or line breaks")
+    return found
