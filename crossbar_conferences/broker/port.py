@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..errors import CrossbarConferencesError
+from .counters import TransportCounters
+from .faults import Fault
 
 
 class BrokerError(CrossbarConferencesError):
@@ -96,6 +98,16 @@ class Transport(Protocol):
     @property
     def connected(self) -> bool:
         """Whether the primary broker can be published to right now."""
+        ...
+
+    @property
+    def counters(self) -> TransportCounters:
+        """What was counted so far."""
+        ...
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What is wrong with the brokers right now."""
         ...
 
     async def start(self) -> None:

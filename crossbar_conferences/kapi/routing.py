@@ -5,6 +5,7 @@ Source: amqp.md 2, 4, 5.1.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import MappingProxyType
 
 TARGETED = "targeted"
@@ -38,3 +39,23 @@ def encode(text: str) -> str:
     if text in ("", "*", "#"):
         return text
     return "".join(_ENCODED[byte] for byte in text.encode("utf-8", "surrogatepass"))
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyAddress:
+    """Where a reply goes on ``targeted``. ``process``: the AMQP header ``Deliver-To-PID``."""
+
+    routing_key: str
+    process: str | None = None
+
+
+def reply_address(server_id: str) -> ReplyAddress:
+    """What a request's ``Server-ID`` means (amqp.md 1.3).
+
+    A federated request has ``consumer://PID/ID`` around the requester's own id; ``pid://PID/QUEUE``
+    names a process behind a queue."""
+    scheme, found, rest = server_id.partition("://")
+    if not found or scheme not in ("consumer", "pid"):
+        return ReplyAddress(server_id)
+    process, _, queue = rest.partition("/")
+    return reply_address(queue) if scheme == "consumer" else ReplyAddress(queue, process)

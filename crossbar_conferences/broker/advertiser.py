@@ -1,0 +1,103 @@
+"""Our own heartbeat on the ``nodes`` exchange.
+
+Without it, a dial into a conference that is not yet running never gets an answer (amqp.md 3.4).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Protocol
+
+import structlog
+
+from ..clock import gregorian_seconds
+from ..kapi.messages import Outgoing
+from ..kapi.nodes import App, advertise
+from .counters import BusCounters
+from .port import BrokerError
+
+#: Milliseconds; each heartbeat names a new random life between these (amqp.md 3.4).
+SHORTEST_MS = 5_001
+LONGEST_MS = 15_000
+#: Published a little before the named life ends.
+EARLY = 0.9
+
+_log = structlog.get_logger(__name__)
+
+
+class Sender(Protocol):
+    """What an advertiser needs of a bus."""
+
+    node: str
+    counters: BusCounters
+
+    @property
+    def zone(self) -> str:
+        """The zone that is advertised."""
+        ...
+
+    @property
+    def connected(self) -> bool:
+        """Whether messages can be published right now."""
+        ...
+
+    async def cast(self, outgoing: Outgoing) -> bool:
+        """Publish and forget."""
+        ...
+
+
+class Advertiser:
+    """Sends a heartbeat at once, again and again, and at once after the broker came back."""
+
+    def __init__(self, sender: Sender, apps: Iterable[str], version: str | None) -> None:
+        startup = gregorian_seconds()
+        self._sender = sender
+        self._apps = {app: App(startup=startup) for app in apps}
+        self._version = version
+        self._woken = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="advertise")
+
+    def wake(self) -> None:
+        """Send one now: the broker is there again."""
+        self._woken.set()
+
+    async def close(self) -> None:
+        """Stop; the node expires by itself."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _run(self) -> None:
+        while True:
+            self._woken.clear()
+            expires_ms = random.randint(SHORTEST_MS, LONGEST_MS)
+            if self._sender.connected:
+                await self._send(expires_ms)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(expires_ms / 1000 * EARLY):
+                    await self._woken.wait()
+
+    async def _send(self, expires_ms: int) -> None:
+        heartbeat = advertise(
+            self._sender.node,
+            zone=self._sender.zone,
+            expires_ms=expires_ms,
+            apps=self._apps,
+            version=self._version,
+        )
+        try:
+            await self._sender.cast(heartbeat)
+        except BrokerError as error:
+            _log.info("heartbeat_not_sent", error=type(error).__name__)
+        else:
+            self._sender.counters.advertised += 1

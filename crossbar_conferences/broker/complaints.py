@@ -1,0 +1,35 @@
+"""Log lines about bad messages, bounded: one of a kind in a while, with how many were kept back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+#: Seconds between two lines of one kind.
+INTERVAL = 60.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Complaints:
+    """Logs the first message of each kind, and then one a minute at most."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic, interval: float = INTERVAL) -> None:
+        self._clock = clock
+        self._interval = interval
+        self._last: dict[str, float] = {}
+        self._kept_back: dict[str, int] = {}
+
+    def complain(self, kind: str, **context: Any) -> bool:
+        """Log an event ``message_dropped`` of this kind, unless one was just logged; whether it was."""
+        now = self._clock()
+        last = self._last.get(kind)
+        if last is not None and now - last < self._interval:
+            self._kept_back[kind] = self._kept_back.get(kind, 0) + 1
+            return False
+        self._last[kind] = now
+        _log.warning("message_dropped", reason=kind, kept_back=self._kept_back.pop(kind, 0), **context)
+        return True

@@ -1,0 +1,91 @@
+"""A consumer's inbox: deliveries are handled one after the other, in the order they came."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable
+from contextlib import suppress
+
+import structlog
+
+from .counters import TransportCounters
+from .port import Delivery, Handler
+
+MAX_LENGTH = 10_000
+MAX_BYTES = 64 * 1024 * 1024
+#: After so many deliveries handled at a stretch, others get their turn.
+STRETCH = 50
+
+_log = structlog.get_logger(__name__)
+
+
+class Dispatcher:
+    """Runs a handler for every delivery pushed; bounded in length and bytes.
+
+    When it is full the newest delivery is dropped and counted: queues are read without
+    acknowledgement, as Kazoo does (amqp.md 3.1), so the broker cannot be held back.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        counters: TransportCounters,
+        *,
+        max_length: int = MAX_LENGTH,
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
+        self._handler = handler
+        self._counters = counters
+        self._max_length = max_length
+        self._max_bytes = max_bytes
+        self._inbox: deque[Delivery] = deque()
+        self._bytes = 0
+        self._full = False
+        self._filled = asyncio.Event()
+        self._task = asyncio.create_task(self._run(), name="dispatch")
+
+    def push(self, delivery: Delivery) -> None:
+        """Hand in a delivery; never blocks and never raises."""
+        size = len(delivery.body)
+        if len(self._inbox) >= self._max_length or self._bytes + size > self._max_bytes:
+            self._counters.dropped += 1
+            if not self._full:
+                self._full = True
+                _log.error("inbox_full", length=len(self._inbox), bytes=self._bytes)
+            return
+        self._inbox.append(delivery)
+        self._bytes += size
+        self._filled.set()
+
+    async def close(self) -> None:
+        """Stop; what was not handled yet is forgotten. A handler may close its own consumer."""
+        self._task.cancel()
+        if self._task is not asyncio.current_task():
+            with suppress(asyncio.CancelledError):
+                await self._task
+        self._inbox.clear()
+
+    async def _run(self) -> None:
+        handled = 0
+        while True:
+            await self._filled.wait()
+            while self._inbox:
+                delivery = self._inbox.popleft()
+                self._bytes -= len(delivery.body)
+                await self._handle(delivery)
+                handled += 1
+                if handled % STRETCH == 0:
+                    await asyncio.sleep(0)
+            self._full = False
+            self._filled.clear()
+
+    async def _handle(self, delivery: Delivery) -> None:
+        self._counters.delivered += 1
+        try:
+            result = self._handler(delivery)
+            if isinstance(result, Awaitable):
+                await result
+        except Exception:  # whatever a handler does, the listener goes on
+            self._counters.failed += 1
+            _log.exception("delivery_failed", exchange=delivery.exchange, routing_key=delivery.routing_key)

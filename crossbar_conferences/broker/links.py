@@ -1,0 +1,248 @@
+"""One broker, kept connected: connect, declare the exchanges, wait for the end, try again.
+
+Source: amqp.md 1.2, 2.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import aiormq.exceptions
+import structlog
+
+from .connections import Connection, broker_name
+from .faults import CREDENTIALS_REFUSED, EXCHANGE_FLAGS, UNREACHABLE, Fault, Faults
+from .port import BrokerUnavailable
+from .publishing import Publisher
+
+if TYPE_CHECKING:
+    from .attachments import Attachment
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RabbitOptions:
+    """Times in seconds; the ladders are Kazoo's (amqp.md 1.2).
+
+    ``own_ladder`` and ``other_ladder``: pauses before the next attempt to connect to a broker of
+    our own zone and of another one; the last repeats. ``retry``: the same for a queue that cannot
+    be read. ``heartbeat``: AMQP's; a mute broker is given up after about three."""
+
+    own_ladder: tuple[float, ...] = (1.5, 3.0, 5.0)
+    other_ladder: tuple[float, ...] = (1.5, 3.0, 6.0, 12.0, 24.0, 48.0, 60.0)
+    connect_within: float = 5.0
+    publish_within: float = 2.0
+    operate_within: float = 5.0
+    retry: float = 1.0
+    heartbeat: float = 10.0
+    connection_name: str = "crossbar_conferences"
+
+
+class Tenure:
+    """A stretch of time in which a broker is to be read: one connection, until it is over."""
+
+    def __init__(self, connection: Connection, attachments: set[Attachment]) -> None:
+        self.connection = connection
+        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        #: Set when every queue that was wanted at the start is read, or has failed once.
+        self.settled = asyncio.Event()
+        self._unsettled = set(attachments)
+        self._check()
+
+    def settle(self, attachment: Attachment) -> None:
+        """An attachment is reading, or has failed once."""
+        self._unsettled.discard(attachment)
+        self._check()
+
+    def end(self) -> None:
+        """The connection is lost, or another broker is to be read instead."""
+        if not self.over.done():
+            self.over.set_result(None)
+
+    def _check(self) -> None:
+        if not self._unsettled:
+            self.settled.set()
+
+
+class Link:
+    """A broker. ``zone`` is ``None`` for one of our own zone, which is also published to."""
+
+    def __init__(
+        self,
+        uri: str,
+        zone: str | None,
+        exchanges: Mapping[str, str],
+        options: RabbitOptions,
+        faults: Faults,
+        changed: Callable[[Link], None],
+    ) -> None:
+        self.uri = uri
+        self.zone = zone
+        self.name = broker_name(uri)
+        #: The connection to read from, while there is one.
+        self.connection: Connection | None = None
+        self.tenure: Tenure | None = None
+        self._exchanges = exchanges
+        self._options = options
+        self._faults = faults
+        self._changed = changed
+        self._publisher: Publisher | None = None
+        self._tenure_began = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def up(self) -> bool:
+        """Whether the broker is connected and its exchanges are there."""
+        return self.connection is not None
+
+    def start(self) -> None:
+        """Begin connecting."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._supervise(), name=f"broker {self.name}")
+
+    async def close(self) -> None:
+        """Disconnect and stay so."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    def begin_tenure(self, attachments: set[Attachment]) -> Tenure:
+        """From now on this broker is read."""
+        if self.connection is None:
+            raise BrokerUnavailable
+        self.tenure = Tenure(self.connection, attachments)
+        self._tenure_began.set()
+        return self.tenure
+
+    def end_tenure(self) -> None:
+        """From now on it isn't."""
+        tenure, self.tenure = self.tenure, None
+        self._tenure_began.clear()
+        if tenure is not None:
+            tenure.end()
+
+    async def wait_for_tenure(self) -> Tenure:
+        """Wait until this broker is to be read."""
+        while self.tenure is None:
+            await self._tenure_began.wait()
+        return self.tenure
+
+    async def publish(
+        self, exchange: str, routing_key: str, body: bytes, headers: Mapping[str, Any] | None, mandatory: bool
+    ) -> bool:
+        """Publish here. Raises `BrokerUnavailable`."""
+        if self._publisher is None:
+            raise BrokerUnavailable
+        return await self._publisher.publish(
+            exchange,
+            routing_key,
+            body,
+            headers=headers,
+            mandatory=mandatory,
+            within=self._options.publish_within,
+        )
+
+    async def _supervise(self) -> None:
+        ladder = self._options.own_ladder if self.zone is None else self._options.other_ladder
+        failures = 0
+        while True:
+            try:
+                await self._live()
+                failures = 0
+            except Exception as error:  # nothing a broker does may end its supervision
+                self._note_failure(error)
+                failures += 1
+            await asyncio.sleep(ladder[min(max(failures - 1, 0), len(ladder) - 1)])
+
+    async def _live(self) -> None:
+        """From one connect to the end of that connection. Raises when it doesn't come about."""
+        opened: list[Connection] = []
+        try:
+            reading = await self._open("reading")
+            opened.append(reading)
+            lost = [reading.lost]
+            await self._declare_exchanges(reading)
+            if self.zone is None:
+                # Its own connection: a broker short of memory blocks those that publish, not those that read.
+                writing = await self._open("writing")
+                opened.append(writing)
+                lost.append(writing.lost)
+                plain, confirming = await writing.channel(), await writing.channel(confirms=True)
+                closed = asyncio.Event()
+                for channel in (plain, confirming):
+                    channel.close_callbacks.add(lambda *_: closed.set())
+                lost.append(closed)
+                self._publisher = await Publisher.open(plain, confirming)
+            self._faults.clear(self.name, UNREACHABLE, CREDENTIALS_REFUSED)
+            _log.info("broker_connected", broker=self.name, zone=self.zone)
+            self.connection = reading
+            self._changed(self)
+            await _first(lost)
+            _log.warning("broker_lost", broker=self.name, zone=self.zone)
+            self._faults.add(Fault(UNREACHABLE, self.name, detail="connection lost"))
+        finally:
+            was_up, self.connection, self._publisher = self.up, None, None
+            if was_up:
+                self._changed(self)
+            await asyncio.gather(*(connection.close() for connection in opened))
+
+    async def _open(self, purpose: str) -> Connection:
+        return await Connection.open(
+            self.uri,
+            heartbeat=self._options.heartbeat,
+            within=self._options.connect_within,
+            name=f"{self._options.connection_name} {purpose}",
+        )
+
+    async def _declare_exchanges(self, connection: Connection) -> None:
+        """Declare with Kazoo's flags; where somebody declared otherwise, say so and live with it.
+
+        An exchange with other flags keeps every Kazoo node offline (amqp.md 1.2), so it must be seen."""
+        self._faults.clear(self.name, EXCHANGE_FLAGS)
+        async with asyncio.timeout(self._options.connect_within):
+            channel = await connection.channel()
+            for name, kind in self._exchanges.items():
+                try:
+                    await channel.declare_exchange(name, kind, durable=False, auto_delete=False)
+                except aiormq.exceptions.ChannelPreconditionFailed:
+                    detail = f"{name} is not a {kind} exchange that is neither durable nor auto-delete"
+                    self._faults.add(Fault(EXCHANGE_FLAGS, self.name, name, detail))
+                    _log.error("exchange_flags_differ", broker=self.name, exchange=name, wanted=kind)
+                    channel = await connection.channel()
+                    await channel.declare_exchange(name, kind, passive=True)
+            await channel.close()
+
+    def _note_failure(self, error: Exception) -> None:
+        refused = isinstance(
+            error, aiormq.exceptions.AuthenticationError | aiormq.exceptions.ProbableAuthenticationError
+        )
+        kind, other = UNREACHABLE, CREDENTIALS_REFUSED
+        if refused:
+            kind, other = other, kind
+        self._faults.clear(self.name, other)
+        if self._faults.add(Fault(kind, self.name, detail=type(error).__name__)):
+            _log.error(
+                "broker_not_connected",
+                broker=self.name,
+                zone=self.zone,
+                reason=kind,
+                error=type(error).__name__,
+            )
+
+
+async def _first(events: list[asyncio.Event]) -> None:
+    """Wait until one of these is set."""
+    tasks = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,100 @@
+"""The table of nodes that Kazoo's heartbeats tell of. No I/O: messages in, answers out.
+
+Source: amqp.md 3.4.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..kapi.nodes import Advertisement, App, advertisement_of
+
+#: A node is kept for this many times the life it named (amqp.md 3.4).
+GRACE = 1.25
+#: More nodes than this are no cluster but a flood; further ones are not taken in.
+MAX_NODES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node that is heard of. ``deadline`` is on the table's clock."""
+
+    name: str
+    zone: str
+    apps: Mapping[str, App]
+    version: str | None
+    media_servers: tuple[str, ...]
+    deadline: float
+
+
+class NodesTable:
+    """The nodes that are alive, by name. A node that falls silent is forgotten."""
+
+    def __init__(self, own_node: str, own_zone: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._own_node = own_node
+        self._own_zone = own_zone
+        self._clock = clock
+        self._nodes: dict[str, Node] = {}
+
+    def hear(self, body: Any, broker_zone: str | None = None) -> Node | None:
+        """Take in a heartbeat, read from a broker of that zone (``None``: our own).
+
+        Returns the node, or ``None`` for our own. Raises `MessageInvalid` for what is none."""
+        advertisement = advertisement_of(body)
+        if advertisement.node == self._own_node:
+            return None
+        if advertisement.node not in self._nodes and len(self._nodes) >= MAX_NODES:
+            self._expire()
+            if len(self._nodes) >= MAX_NODES:
+                return None
+        node = self._node(advertisement, broker_zone)
+        self._nodes[node.name] = node
+        return node
+
+    def all(self, app: str | None = None, zone: str | None = None) -> tuple[Node, ...]:
+        """The nodes alive, of one app and one zone when given, by name."""
+        self._expire()
+        return tuple(
+            self._nodes[name]
+            for name in sorted(self._nodes)
+            if (app is None or app in self._nodes[name].apps) and zone in (None, self._nodes[name].zone)
+        )
+
+    def count(self, app: str, zone: str | None = None) -> int:
+        """How many nodes run an app, in one zone or in all."""
+        self._expire()
+        return sum(1 for node in self._nodes.values() if app in node.apps and zone in (None, node.zone))
+
+    def get(self, name: str) -> Node | None:
+        """A node that is alive."""
+        self._expire()
+        return self._nodes.get(name)
+
+    def zone_of(self, name: str) -> str | None:
+        """The zone of a node; ``None`` when it is not heard of."""
+        if name == self._own_node:
+            return self._own_zone
+        node = self.get(name)
+        return None if node is None else node.zone
+
+    def __len__(self) -> int:
+        self._expire()
+        return len(self._nodes)
+
+    def _node(self, advertisement: Advertisement, broker_zone: str | None) -> Node:
+        return Node(
+            name=advertisement.node,
+            zone=advertisement.zone or broker_zone or self._own_zone,
+            apps=advertisement.apps,
+            version=advertisement.version,
+            media_servers=advertisement.media_servers,
+            deadline=self._clock() + advertisement.expires_ms / 1000 * GRACE,
+        )
+
+    def _expire(self) -> None:
+        now = self._clock()
+        for name in [name for name, node in self._nodes.items() if node.deadline <= now]:
+            del self._nodes[name]
