@@ -11,7 +11,7 @@ import click
 COMMANDS = {
     "serve": "crossbar_conferences.cli.serve:serve",
     "demo": "crossbar_conferences.cli.demo:demo",
-    "simulate": "crossbar_conferences.cli.simulate:simulate",
+    "simulate": "crossbar_conferences.switch.cli:simulate",
     "replay": "crossbar_conferences.replay.cli:replay",
     "record": "crossbar_conferences.replay.cli:record",
     "watch": "crossbar_conferences.cli.watch:watch",
