@@ -24,9 +24,9 @@ class ParticipantsHandler:
 
     async def validate(self, exchange: Exchange) -> None:
         """GET: the list, empty when the conference does not run."""
-        document = await self.reader.conference(exchange)
+        await self.reader.conference(exchange)
         if exchange.verb == "GET":
-            room = await self.reader.live(exchange, document)
+            room = await self.reader.live(exchange)
             exchange.answer.data = presentation.participants(room, self.reader.now())
             self.reader.tag(exchange, room)
 
@@ -44,9 +44,9 @@ class ParticipantHandler:
 
     async def validate(self, exchange: Exchange) -> None:
         """GET: the participant; 404 when it is known not to be there, else ``{}``."""
-        document = await self.reader.conference(exchange)
+        await self.reader.conference(exchange)
         if exchange.verb == "GET":
-            room = await self.reader.live(exchange, document)
+            room = await self.reader.live(exchange)
             exchange.answer.data = self._participant(exchange, room)
             self.reader.tag(exchange, room)
 

@@ -20,7 +20,7 @@ from multidict import CIMultiDictProxy
 from ..clock import Clock
 from ..errors import CrossbarConferencesError
 from . import envelope, negotiation, responses, routes
-from .access import Gate
+from .gate import Gate
 from .body import Body, read_body, read_query, too_large
 from .errors import ApiError, invalid_account, invalid_credentials, invalid_method, not_found
 from .exchange import Exchange

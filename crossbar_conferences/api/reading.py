@@ -12,11 +12,11 @@ from typing import Any
 from ..clock import Clock
 from ..conference import document as documents
 from ..conference import presentation
-from ..conference.isolation import is_conference_id
+from ..conference.isolation import conference_access, is_conference_id
 from ..conference.rooms import Room
 from ..live.port import Live, Sighting
 from ..store.documents import Documents
-from ..store.port import DocumentMissing, StoreError
+from ..store.port import DocumentMissing
 from . import envelope
 from .errors import bad_identifier
 from .exchange import Exchange, is_true
@@ -37,47 +37,57 @@ class Reader:
     async def conference(self, exchange: Exchange) -> Mapping[str, Any]:
         """The stored conference of the path, or an ad-hoc one made from the request.
 
-        Kazoo makes an ad-hoc one for whatever reason the document cannot be had. Here an id that
-        could do harm on its way to the store or the switch is refused with a 404."""
+        Kazoo makes an ad-hoc one for whatever reason the document cannot be had; here a store
+        that is away is a 503, and an id that could do harm on its way to the store, the bus or
+        the switch is a 404."""
         conference_id = exchange.conference_id
         if not is_conference_id(conference_id):
             raise bad_identifier(conference_id[:256])
         found: Mapping[str, Any]
         try:
             found = await self.documents.load(exchange.account_id, conference_id)
-        except (DocumentMissing, StoreError):
+        except DocumentMissing:
             found = documents.adhoc(conference_id, exchange.data_object)
         exchange.answer.document = found
         exchange.answer.revision = found.get("_rev")
+        if exchange.verb == "PUT":
+            exchange.answer.location = f"{exchange.path}/{conference_id}"
         return found
 
-    async def owned_elsewhere(
-        self, exchange: Exchange, found: Mapping[str, Any], sighting: Sighting
-    ) -> Sighting:
-        """The sighting, checked for isolation.
-
-        An id without a document here may still name a conference of another account, which must
-        neither be shown nor commanded: then it is a 404."""
-        if found.get("_rev") is not None:
-            return sighting
-        account_id, conference_id = exchange.account_id, exchange.conference_id
-        room = sighting.room(conference_id)
-        if room is None:
-            sighting = await self.live_state.lookup(conference_id)
-            room = sighting.room(conference_id)
-        if room is not None and room.account_id not in (None, account_id):
-            raise bad_identifier(conference_id)
-        return sighting
-
-    async def sighting(self, exchange: Exchange, found: Mapping[str, Any]) -> Sighting:
+    async def sighting(self, exchange: Exchange) -> Sighting:
         """Who is in the conference, as far as this account may know."""
         fresh = is_true(exchange.query.get("fresh"))
         sighting = await self.live_state.conference(exchange.account_id, exchange.conference_id, fresh=fresh)
-        return await self.owned_elsewhere(exchange, found, sighting)
+        return await self.checked(exchange, sighting)
 
-    async def live(self, exchange: Exchange, found: Mapping[str, Any]) -> Room | None:
+    async def checked(self, exchange: Exchange, sighting: Sighting | None = None) -> Sighting:
+        """The sighting (an empty one when none is given), checked for isolation.
+
+        An id without a document here may still name a conference of another account, which must
+        neither be shown nor commanded: then it is a 404. Only such an id costs a question."""
+        sighting = sighting or Sighting()
+        document = exchange.answer.document
+        has_document = document is not None and document.get("_rev") is not None
+        room = sighting.room(exchange.conference_id)
+        if not has_document and room is None:
+            found = await self.live_state.lookup(exchange.conference_id)
+            room = found.room(exchange.conference_id)
+            if room is not None and room.account_id == exchange.account_id:
+                sighting = found
+        access = conference_access(
+            exchange.account_id,
+            exchange.conference_id,
+            has_document=has_document,
+            running_for=room.account_id if room else None,
+            is_running=room is not None,
+        )
+        if not access.is_allowed:
+            raise bad_identifier(exchange.conference_id)
+        return sighting
+
+    async def live(self, exchange: Exchange) -> Room | None:
         """The running conference, its age and source noted in the answer's metadata."""
-        sighting = await self.sighting(exchange, found)
+        sighting = await self.sighting(exchange)
         exchange.answer.metadata.update(sighting.stamp())
         return sighting.room(exchange.conference_id)
 

@@ -6,8 +6,7 @@ reconcile. Source: http.md 3.8, amqp.md 5.2.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import structlog
 
@@ -17,7 +16,7 @@ from ..clock import Clock
 from ..conference.rooms import Room
 from ..conference.sightings import room_from_search, rooms_from_account_search
 from ..kapi import conference as messages
-from ..kapi.messages import MessageInvalid, Outgoing
+from ..kapi.messages import Outgoing
 from .port import Sighting
 
 log = structlog.get_logger(__name__)
@@ -49,8 +48,9 @@ class SearchLive:
             return Sighting()
         rooms = [
             room_from_search(reply)
-            for reply in _valid(collected.replies)
-            if reply.get("Conference-ID") == conference_id
+            # Error replies ("not found") count as heard, but tell of no room.
+            for reply in collected.replies
+            if messages.is_search_response(reply) and reply.get("Conference-ID") == conference_id
         ]
         best = max(rooms, key=lambda room: room.run_time or 0, default=None)
         return self._sighting(collected, {conference_id: best} if best else {})
@@ -62,7 +62,7 @@ class SearchLive:
         if collected is None:
             return Sighting()
         rooms: dict[str, Room] = {}
-        for reply in _valid(collected.replies):
+        for reply in filter(messages.is_search_response, collected.replies):
             for room in rooms_from_account_search(reply, account_id):
                 known = rooms.get(room.conference_id)
                 if known is None or (room.run_time or 0) > (known.run_time or 0):
@@ -71,7 +71,7 @@ class SearchLive:
 
     async def _ask(self, question: Outgoing) -> Collected | None:
         try:
-            return await self._bus.collect(question, timeout=self._timeout, scope="all")
+            return await self._bus.collect(question, timeout=self._timeout, scope="all", ask_anyway=True)
         except BrokerError as error:
             log.warning("search_failed", reason=str(error))
             return None
@@ -84,15 +84,3 @@ class SearchLive:
             nodes_expected=collected.expected,
             nodes_heard=collected.heard,
         )
-
-
-def _valid(replies: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    # Error replies ("not found") count as heard, but tell of no room.
-    valid = []
-    for reply in replies:
-        try:
-            messages.check_search_response(reply)
-        except MessageInvalid:
-            continue
-        valid.append(reply)
-    return valid

@@ -204,16 +204,19 @@ class Tracker:
             self._chore(self._reconcile_all())
 
     async def _watching(self) -> None:
-        nodes = self._bus.nodes.names("ecallmgr")
+        nodes = self._nodes()
         next_round = self._clock() + self._reconcile_every
         while True:
             await asyncio.sleep(self._watch_every)
             self._let_go()
-            now_there = self._bus.nodes.names("ecallmgr")
+            now_there = self._nodes()
             if now_there != nodes or self._clock() >= next_round:
                 nodes = now_there
                 next_round = self._clock() + self._reconcile_every
                 await self._reconcile_all()
+
+    def _nodes(self) -> frozenset[str]:
+        return frozenset(node.name for node in self._bus.nodes.all("ecallmgr"))
 
     async def _reconcile_all(self) -> None:
         for account_id, account in list(self._accounts.items()):

@@ -1,0 +1,158 @@
+"""PUT on a conference, its participants or one of them: from the request to a plan and its answer.
+
+Source: http.md 9; design 3.3; ``?wait=`` and ``?dry_run=`` are ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..commands.dialer import Dialer
+from ..commands.executor import Executor, shown
+from ..conference import actions as planner
+from ..conference import presentation
+from ..conference.actions_dial import DialPlan, read_dial
+from ..conference.actions_plan import (
+    ActionContext,
+    ActionRequest,
+    Checked,
+    Plan,
+    PublicDocument,
+    conference_request,
+    participants_request,
+)
+from ..conference.validation import validate
+from ..live.port import Sighting
+from . import envelope
+from .errors import validation_error
+from .exchange import Exchange, is_true
+from .reading import Reader
+from .repeats import Repeats
+
+
+@dataclass(frozen=True, slots=True)
+class Actions:
+    """Carries out actions for the handlers. ``wait_limit`` in milliseconds."""
+
+    reader: Reader
+    executor: Executor
+    dialer: Dialer
+    repeats: Repeats
+    wait_limit: int
+
+    async def conference(self, exchange: Exchange) -> None:
+        """An action on the conference itself."""
+        await self.repeats.once(exchange, self._conference)
+
+    async def participants(self, exchange: Exchange) -> None:
+        """An action on many participants."""
+        await self.repeats.once(exchange, self._participants)
+
+    async def participant(self, exchange: Exchange) -> None:
+        """An action on one participant."""
+        await self.repeats.once(exchange, self._participant)
+
+    async def _conference(self, exchange: Exchange) -> None:
+        request = conference_request(exchange.data, exchange.query, exchange.envelope)
+        if request.action == planner.DIAL:
+            await self._dial(exchange, request)
+            return
+        context = await self._context(exchange, request, is_about_participants=False)
+        await self._finish(exchange, planner.plan_conference_action(request, context))
+
+    async def _participants(self, exchange: Exchange) -> None:
+        request = participants_request(exchange.data, exchange.query, exchange.envelope)
+        context = await self._context(exchange, request, is_about_participants=True)
+        await self._finish(exchange, planner.plan_participants_action(request, context))
+
+    async def _participant(self, exchange: Exchange) -> None:
+        request = participants_request(exchange.data, exchange.query, exchange.envelope)
+        context = await self._context(exchange, request, is_about_participants=True)
+        plan = planner.plan_participant_action(request, context, exchange.parameters["participant_id"])
+        await self._finish(exchange, plan)
+
+    async def _context(
+        self, exchange: Exchange, request: ActionRequest, *, is_about_participants: bool
+    ) -> ActionContext:
+        if planner.needs_live_state(request, is_about_participants=is_about_participants):
+            sighting = await self.reader.sighting(exchange)
+        else:
+            sighting = await self.reader.checked(exchange)
+        return self._in(exchange, sighting)
+
+    def _in(self, exchange: Exchange, sighting: Sighting) -> ActionContext:
+        document = exchange.answer.document
+        assert document is not None
+        return ActionContext(
+            account_id=exchange.account_id,
+            conference_id=exchange.conference_id,
+            document=document,
+            origin=self.executor.origin,
+            check=_check,
+            room=sighting.room(exchange.conference_id),
+            is_live_known=sighting.known,
+        )
+
+    async def _finish(self, exchange: Exchange, plan: Plan) -> None:
+        answer = exchange.answer
+        answer.status, answer.data = plan.status, self._data(exchange, plan.data)
+        # Kazoo's 202 goes another way than its 201, which shows in the CORS headers (http.md 3.4).
+        answer.explicit = plan.status == 202
+        wait = self._wait(exchange)
+        if is_true(exchange.query.get("dry_run")):
+            show_dry_run(exchange, shown(plan.messages), answer.data)
+            return
+        outcome = await self.executor.carry_out(
+            plan, exchange.account_id, exchange.conference_id, wait=wait
+        )
+        if outcome.confirmed is None:
+            return
+        answer.status = 200 if outcome.confirmed else 202
+        state = presentation.metadata(outcome.room, self.reader.now())
+        answer.data = {"confirmed": outcome.confirmed, "result": answer.data, **state}
+        answer.metadata["confirmed"] = outcome.confirmed
+
+    async def _dial(self, exchange: Exchange, request: ActionRequest) -> None:
+        assert exchange.account is not None
+        context = self._in(exchange, await self.reader.checked(exchange))
+        plan = await self.dialer.plan(read_dial(request, context), context, exchange.account)
+        answer = exchange.answer
+        answer.status, answer.explicit = 202, True
+        if is_true(exchange.query.get("dry_run")):
+            await self._show_dial(exchange, plan)
+            return
+        answer.data = await self.dialer.carry_out(plan, exchange.request_id)
+
+    async def _show_dial(self, exchange: Exchange, plan: DialPlan) -> None:
+        message = plan.message(await self.dialer.zone(plan), exchange.request_id)
+        show_dry_run(exchange, shown([message]), None)
+
+    def _data(self, exchange: Exchange, data: Any) -> Any:
+        if data is PublicDocument.DOCUMENT:
+            assert exchange.answer.document is not None
+            return envelope.public(exchange.answer.document)
+        return data
+
+    def _wait(self, exchange: Exchange) -> float | None:
+        text = exchange.query.get("wait")
+        if text is None:
+            return None
+        if not isinstance(text, str) or not text.isascii() or not text.isdecimal() or len(text) > 9:
+            message = "Value did not match type(s): integer"
+            raise validation_error({"wait": {"type": {"message": message, "target": "integer", "value": text}}})
+        return min(int(text), self.wait_limit) / 1000
+
+
+def show_dry_run(exchange: Exchange, messages: list[dict[str, Any]], answer: Any) -> None:
+    """The answer of a dry run: the messages that would go out, and what would be answered."""
+    exchange.answer.status = 200
+    exchange.answer.explicit = False
+    exchange.answer.data = {"dry_run": True, "messages": messages, "answer": answer}
+
+
+def _check(schema: str, value: Any) -> Checked:
+    found = validate(schema, value, coerce=False)
+    errors: Mapping[str, Mapping[str, Any]] = found.errors
+    return Checked(errors, found.value)

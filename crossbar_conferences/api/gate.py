@@ -1,0 +1,139 @@
+"""Who may come in: credentials, the account tree, token restrictions and rate tokens.
+
+Source: http.md 1.4, 1.5, 2.3, 8; data.md 7, 8; design 3.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..auth import buckets
+from ..auth.buckets import TokenBuckets
+from ..auth.failures import (
+    AccessDenied,
+    AccountDisabled,
+    AccountExpired,
+    AuthFailure,
+    InvalidCredentials,
+    TooManyRequests,
+)
+from ..auth.gate import AuthRoom
+from ..auth.system_config import SystemConfig
+from . import credentials
+from .errors import ApiError, forbidden, invalid_credentials, too_many_requests, validation_error
+from .exchange import Exchange
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Decides about a request's caller, and charges those that Kazoo charges.
+
+    ``charge_valid_tokens``: also take tokens for requests with a valid token, and refuse them
+    when the bucket is empty; Kazoo does not.
+    """
+
+    auth: AuthRoom
+    system: SystemConfig
+    buckets: TokenBuckets
+    charge_valid_tokens: bool = False
+
+    async def authenticate_early(self, exchange: Exchange) -> None:
+        """Look at the credentials, if there are any; bad ones are told about only after the path."""
+        found = credentials.find(exchange)
+        if found is None:
+            return
+        exchange.token = found.text
+        if found.kind == "basic":
+            # Basic credentials cost a token each time, valid or not (data.md 6.8).
+            await self._charge(exchange)
+        try:
+            exchange.identity = await self.auth.authenticate(
+                found.kind, found.text, exchange.headers.get("X-Auth-Account-ID")
+            )
+            await self.auth.check_proxies(exchange.identity, [exchange.client_ip])
+        except InvalidCredentials:
+            exchange.identity = None
+        except AuthFailure as failure:
+            raise as_error(failure) from None
+
+    async def account(self, account_id: str) -> Mapping[str, Any] | None:
+        """The document of the path's account."""
+        return await self.auth.account(account_id)
+
+    async def authenticate(self, exchange: Exchange) -> None:
+        """Refuse whoever is not known; that costs a token, and an empty bucket is told first."""
+        if exchange.identity is None:
+            if exchange.consumed == 0:
+                await self._charge(exchange)
+            raise invalid_credentials()
+        if exchange.consumed:
+            return
+        if self.charge_valid_tokens:
+            await self._charge(exchange)
+            return
+        # Shown as the seed shows it, 1 and 100: what it would cost and what is there (design 3.4).
+        limits = await buckets.limits(self.system)
+        exchange.consumed = await self._cost(exchange)
+        exchange.remaining = self.buckets.remaining(self._bucket(exchange), limits)
+
+    async def authorize(self, exchange: Exchange) -> None:
+        """Refuse whoever may not touch the path's account, or not in this way."""
+        assert exchange.identity is not None
+        if exchange.account is None:
+            # Below no account: nobody but the cluster's master could mean anything by it.
+            raise forbidden()
+        arguments = exchange.tokens[exchange.tokens.index("conferences") + 1 :] if (
+            "conferences" in exchange.tokens
+        ) else exchange.tokens[3:]
+        endpoint = "conferences" if "conferences" in exchange.tokens else exchange.tokens[2]
+        try:
+            await self.auth.authorize(
+                exchange.identity, exchange.account, exchange.verb, arguments, endpoint
+            )
+        except AuthFailure as failure:
+            raise as_error(failure) from None
+
+    async def charge(self, exchange: Exchange, cost: int) -> None:
+        """Take tokens for something dear, such as a guest's login; raises 429."""
+        limits = await buckets.limits(self.system)
+        name = self._bucket(exchange)
+        if not self.buckets.consume_until(name, cost, limits):
+            exchange.remaining = self.buckets.remaining(name, limits)
+            raise too_many_requests()
+        exchange.consumed += cost
+        exchange.remaining = self.buckets.remaining(name, limits)
+
+    async def _charge(self, exchange: Exchange) -> None:
+        limits = await buckets.limits(self.system)
+        cost = await self._cost(exchange)
+        name = self._bucket(exchange)
+        taken = self.buckets.consume(name, cost, limits)
+        exchange.remaining = self.buckets.remaining(name, limits)
+        if not taken:
+            raise too_many_requests()
+        exchange.consumed += cost
+
+    async def _cost(self, exchange: Exchange) -> int:
+        config = await self.system.crossbar()
+        account_id = exchange.parameters.get("account_id")
+        return buckets.cost(config.token_costs, account_id, "conferences", exchange.verb)
+
+    def _bucket(self, exchange: Exchange) -> str:
+        return buckets.bucket_name(exchange.client_ip, exchange.parameters.get("account_id"))
+
+
+def as_error(failure: AuthFailure) -> ApiError:
+    """The answer for a failure of the auth room."""
+    if isinstance(failure, AccountExpired):
+        return validation_error(
+            {"account": {"expired": {"message": "account expired", "cause": failure.expired_at}}}
+        )
+    if isinstance(failure, AccountDisabled):
+        return validation_error({"account": {"disabled": {"message": "account disabled"}}})
+    if isinstance(failure, AccessDenied):
+        return forbidden(failure.cause)
+    if isinstance(failure, TooManyRequests):
+        return too_many_requests()
+    return invalid_credentials()

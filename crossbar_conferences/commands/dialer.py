@@ -1,0 +1,109 @@
+"""Dials out of a conference: reads the documents, finds the zone, asks the media side.
+
+Source: dial.md 2, 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from ..broker.bus import Bus
+from ..broker.port import BrokerError, BrokerUnavailable, CallTimeout
+from ..conference import endpoints
+from ..conference.actions_dial import DialPlan, DialRequest, dial_answer, dial_failure, plan_dial
+from ..conference.actions_plan import ActionContext
+from ..conference.endpoints_context import EndpointConfig
+from ..kapi import call
+from ..kapi import conference as messages
+from ..live.port import Live
+from ..store.documents import Documents
+
+log = structlog.get_logger(__name__)
+
+
+class Dialer:
+    """Resolves endpoints and carries dials out. ``channel_timeout`` in seconds."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        live: Live,
+        documents: Documents,
+        config: EndpointConfig,
+        *,
+        channel_timeout: float = 2.0,
+    ) -> None:
+        self._bus = bus
+        self._live = live
+        self._documents = documents
+        self._config = config
+        self._channel_timeout = channel_timeout
+
+    async def plan(
+        self, request: DialRequest, context: ActionContext, account: Mapping[str, Any]
+    ) -> DialPlan:
+        """The dial with every endpoint resolved; the documents are read together, in two goes at most."""
+        stored = context.document if context.document.get("_rev") is not None else None
+        found: dict[str, Mapping[str, Any]] = {}
+        wanted = endpoints.wanted_documents(request.elements, stored)
+        if wanted:
+            found.update(await self._documents.load_many(context.account_id, sorted(wanted)))
+        further = endpoints.further_documents(found) - wanted
+        if further:
+            found.update(await self._documents.load_many(context.account_id, sorted(further)))
+        found[context.account_id] = account
+        resolved = endpoints.resolve(
+            request.elements,
+            found,
+            account_id=context.account_id,
+            conference_id=context.conference_id,
+            conference=stored,
+            config=self._config,
+        )
+        for skipped in resolved.skipped:
+            log.info("endpoint_skipped", position=skipped.position, reason=skipped.reason)
+        return plan_dial(request, resolved, context)
+
+    async def carry_out(self, plan: DialPlan, request_id: str) -> dict[str, Any]:
+        """What the media side made of it; every failure is an answer too (dial.md 5.4)."""
+        zone = await self.zone(plan)
+        message = plan.message(zone, request_id)
+        try:
+            reply = await self._bus.call(message, messages.is_dial_answer, plan.timeout_ms / 1000)
+        except CallTimeout:
+            return dial_answer(None)
+        except BrokerUnavailable:
+            raise
+        except BrokerError as error:
+            log.warning("dial_failed", reason=str(error))
+            return dial_failure()
+        return dial_answer(reply)
+
+    async def zone(self, plan: DialPlan) -> str:
+        """The zone to dial in: the target call's, else the running conference's, else our own."""
+        context = plan.context
+        if plan.target_call_id:
+            zone = await self._zone_of_call(plan.target_call_id)
+            if zone:
+                return zone
+        sighting = await self._live.conference(context.account_id, context.conference_id)
+        room = sighting.room(context.conference_id)
+        return room.zone if room is not None and room.zone else self._bus.zone
+
+    async def _zone_of_call(self, call_id: str) -> str | None:
+        question = call.query_channels(call_id, self._bus.origin())
+        collected = await self._bus.collect(
+            question,
+            timeout=self._channel_timeout,
+            scope="own",
+            until=call.is_query_channels_response,
+            ask_anyway=True,
+        )
+        for reply in collected.replies:
+            node = reply.get("Node")
+            if call.is_query_channels_response(reply) and isinstance(node, str):
+                return self._bus.nodes.zone_of(node) or self._bus.zone
+        return None

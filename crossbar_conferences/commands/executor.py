@@ -1,0 +1,145 @@
+"""Carries out a plan: publishes its messages and, when asked to, waits for what proves them.
+
+Source: anchors.md 0.4 (commands are fire and forget), 1.6 (confirmed commands).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from ..broker.bus import Bus
+from ..conference.actions_plan import Plan
+from ..conference.confirmation import Confirmation
+from ..conference.rooms import Room
+from ..kapi.messages import Origin, Outgoing
+from ..live.feed import EventFeed, Heard
+from ..live.port import Live
+
+
+@dataclass(slots=True)
+class Counters:
+    """What is counted; read by the metrics."""
+
+    published: int = 0
+    confirmed: int = 0
+    unconfirmed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a plan. ``confirmed`` is ``None`` when nobody waited for a proof."""
+
+    confirmed: bool | None = None
+    room: Room | None = None
+
+
+class _Waiter:
+    """Waits until every confirmation of one plan was proved by an event."""
+
+    def __init__(self, account_id: str, confirms: Sequence[Confirmation]) -> None:
+        self.account_id = account_id
+        self.open = list(confirms)
+        self.done = asyncio.Event()
+
+    def hear(self, heard: Heard) -> None:
+        """An event came."""
+        if heard.account_id != self.account_id:
+            return
+        event = heard.event
+        member = event.participant.participant_id if event.participant else None
+        self.open = [
+            confirm
+            for confirm in self.open
+            if not confirm.is_proved_by(event.kind, event.conference_id, member)
+        ]
+        if not self.open:
+            self.done.set()
+
+
+class Executor:
+    """Publishes commands. A command that cannot be published raises `BrokerUnavailable`."""
+
+    def __init__(self, bus: Bus, feed: EventFeed, live: Live) -> None:
+        self.counters = Counters()
+        self._bus = bus
+        self._feed = feed
+        self._live = live
+        self._waiters: list[_Waiter] = []
+        #: Who speaks in the commands that are planned here.
+        self.origin: Origin = bus.origin()
+        feed.on_event(self._on_event)
+
+    async def carry_out(
+        self, plan: Plan, account_id: str, conference_id: str, *, wait: float | None = None
+    ) -> Outcome:
+        """Publish a plan's messages in order; with ``wait`` (seconds) also see them take effect."""
+        if wait is None:
+            await self._publish(plan)
+            return Outcome()
+        if not plan.confirms:
+            # Nobody was to be changed: that is done at once. What no event proves stays unproved.
+            await self._publish(plan)
+            room = await self._room(account_id, conference_id, fresh=False)
+            return self._counted(Outcome(not plan.messages, room))
+        await self._feed.hold(account_id)
+        try:
+            with self._waiting(account_id, plan.confirms) as waiter:
+                await self._publish(plan)
+                confirmed = await _within(wait, waiter)
+            room = await self._room(account_id, conference_id, fresh=not confirmed)
+        finally:
+            await self._feed.release(account_id)
+        if not confirmed:
+            # The event may be among those that the operator does not publish: look at the state.
+            confirmed = all(confirm.holds(room) is True for confirm in waiter.open)
+        return self._counted(Outcome(confirmed, room))
+
+    async def _publish(self, plan: Plan) -> None:
+        for message in plan.messages:
+            await self._bus.cast(message)
+            self.counters.published += 1
+
+    async def _room(self, account_id: str, conference_id: str, *, fresh: bool) -> Room | None:
+        sighting = await self._live.conference(account_id, conference_id, fresh=fresh)
+        return sighting.room(conference_id)
+
+    def _counted(self, outcome: Outcome) -> Outcome:
+        if outcome.confirmed:
+            self.counters.confirmed += 1
+        else:
+            self.counters.unconfirmed += 1
+        return outcome
+
+    def _on_event(self, heard: Heard) -> None:
+        for waiter in self._waiters:
+            waiter.hear(heard)
+
+    @contextmanager
+    def _waiting(self, account_id: str, confirms: Sequence[Confirmation]) -> Iterator[_Waiter]:
+        waiter = _Waiter(account_id, confirms)
+        self._waiters.append(waiter)
+        try:
+            yield waiter
+        finally:
+            self._waiters.remove(waiter)
+
+
+def shown(messages: Iterable[Outgoing]) -> list[dict[str, Any]]:
+    """Messages as a dry run shows them."""
+    return [
+        {"exchange": sent.exchange, "routing_key": sent.routing_key, "body": dict(sent.body)}
+        for sent in messages
+    ]
+
+
+async def _within(seconds: float, waiter: _Waiter) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await waiter.done.wait()
+    except TimeoutError:
+        return False
+    return True

@@ -1,0 +1,158 @@
+"""Following conferences (``live/tracker.py``), with the virtual switch on an in-memory broker."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+
+from crossbar_conferences.broker.bus import Bus
+from crossbar_conferences.broker.memory import MemoryBroker, MemoryTransport
+from crossbar_conferences.live.feed import EventFeed
+from crossbar_conferences.live.search import SearchLive
+from crossbar_conferences.live.tracker import Tracker
+from crossbar_conferences.switch.cluster import Cluster, ZonePlan
+
+ACCOUNT = "a1b2c3d4e5f60718293a4b5c6d7e8f90"
+OTHER = "b1b2c3d4e5f60718293a4b5c6d7e8f90"
+
+
+@dataclass
+class World:
+    """A tracker and a media side on one broker."""
+
+    broker: MemoryBroker
+    bus: Bus
+    tracker: Tracker
+    cluster: Cluster
+
+    async def settle(self) -> None:
+        """Until what was published has been heard: the queues are drained in order."""
+        for _ in range(50):
+            await asyncio.sleep(0)
+
+    def searches(self) -> int:
+        return self.bus.published["conference"]
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    broker = MemoryBroker()
+    media_side = MemoryTransport(broker)
+    cluster = Cluster([ZonePlan("local", media_side, nodes=2)])
+    bus = Bus(MemoryTransport(broker), "conferences@test.local")
+    feed = EventFeed(bus, time.time)
+    tracker = Tracker(bus, feed, SearchLive(bus, time.time, 0.3), time.time, idle_after=3600)
+    await media_side.start()
+    await bus.start()
+    await feed.start()
+    await tracker.start()
+    await cluster.start()
+    await asyncio.sleep(0.05)
+    try:
+        yield World(broker, bus, tracker, cluster)
+    finally:
+        await tracker.close()
+        await feed.close()
+        await cluster.close()
+        await bus.close()
+        await media_side.close()
+
+
+async def test_the_first_read_searches_and_later_ones_do_not(world: World) -> None:
+    """One search seeds an account; joins, mutes and the end come by events alone."""
+    await world.cluster.perform(["create", "room", ACCOUNT])
+    await world.cluster.perform(["join", "room", "a@h", "moderator=true"])
+    sighting = await world.tracker.conference(ACCOUNT, "room")
+    room = sighting.room("room")
+    assert room is not None and len(room.participants) == 1
+    assert len(sighting.nodes_heard) == 2
+    searches = world.searches()
+    await world.cluster.perform(["join", "room", "b@h"])
+    await world.cluster.perform(["mute", "room", "2"])
+    await world.cluster.perform(["lock", "room"])
+    await world.settle()
+    sighting = await world.tracker.conference(ACCOUNT, "room")
+    room = sighting.room("room")
+    assert room is not None and room.locked
+    assert [member.speak for member in room.participants] == [True, False]
+    assert sighting.source == "events"
+    await world.cluster.perform(["destroy", "room"])
+    await world.settle()
+    assert (await world.tracker.conference(ACCOUNT, "room")).room("room") is None
+    assert world.searches() == searches
+
+
+async def test_a_room_known_from_events_is_completed_by_one_search(world: World) -> None:
+    """A conference that begins while followed is asked for once, so that nothing is missing."""
+    await world.tracker.account(ACCOUNT)
+    await world.cluster.perform(["create", "room", ACCOUNT])
+    await world.cluster.perform(["join", "room", "a@h"])
+    await world.settle()
+    await asyncio.sleep(0.05)
+    sighting = await world.tracker.conference(ACCOUNT, "room")
+    room = sighting.room("room")
+    assert room is not None and not room.partial and room.switch_hostname and room.extra.get("Switch-URL")
+    assert room.participants[0].join_time
+
+
+async def test_accounts_are_kept_apart(world: World) -> None:
+    """An account sees only its own rooms; a look-up tells whose a room is."""
+    await world.cluster.perform(["create", "theirs", OTHER])
+    await world.cluster.perform(["join", "theirs", "x@h"])
+    assert (await world.tracker.account(ACCOUNT)).rooms == {}
+    found = (await world.tracker.lookup("theirs")).room("theirs")
+    assert found is not None and found.account_id == OTHER
+
+
+async def test_a_broker_that_went_and_came_leaves_no_stale_state(world: World) -> None:
+    """While the broker is away nothing is known; afterwards the state is the switch's again."""
+    await world.cluster.perform(["create", "room", ACCOUNT])
+    await world.tracker.account(ACCOUNT)
+    world.broker.stop()
+    gone = await world.tracker.account(ACCOUNT)
+    assert (gone.source, dict(gone.rooms)) == ("none", {})
+    world.broker.start()
+    await asyncio.sleep(0.1)
+    await world.cluster.perform(["join", "room", "a@h"])
+    await world.settle()
+    back = await world.tracker.account(ACCOUNT, fresh=True)
+    room = back.room("room")
+    assert room is not None and len(room.participants) == 1
+
+
+async def test_lost_events_are_found_by_reconciliation_and_counted(world: World) -> None:
+    """What the events did not tell, a fresh search does; the difference is drift."""
+    await world.cluster.perform(["create", "room", ACCOUNT])
+    await world.tracker.account(ACCOUNT)
+    await world.cluster.perform(["fault", "all", "drop-events", "on"])
+    await world.cluster.perform(["join", "room", "a@h"])
+    await world.settle()
+    stale = (await world.tracker.account(ACCOUNT)).room("room")
+    assert stale is not None and not stale.participants
+    fresh = (await world.tracker.account(ACCOUNT, fresh=True)).room("room")
+    assert fresh is not None and len(fresh.participants) == 1
+    assert world.tracker.counters.drift == 1
+
+
+async def test_readers_at_once_share_one_search(world: World) -> None:
+    """Many first reads of one account cost one search, and a cancelled one does not end it."""
+    before = world.searches()
+    readers = [asyncio.create_task(world.tracker.account(ACCOUNT)) for _ in range(10)]
+    await asyncio.sleep(0)
+    readers[0].cancel()
+    done = await asyncio.gather(*readers, return_exceptions=True)
+    assert sum(not isinstance(result, BaseException) for result in done) == 9
+    assert world.searches() - before == 1
+
+
+async def test_a_silent_media_side_is_no_error(world: World) -> None:
+    """When nobody answers in time, nothing is known, and that is said."""
+    await world.cluster.perform(["fault", "all", "silent", "on"])
+    sighting = await world.tracker.account(ACCOUNT)
+    assert not sighting.known
+    assert sighting.stamp()["source"] == "none"
+    assert sighting.nodes_expected == 2
