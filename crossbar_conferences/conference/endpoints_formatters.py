@@ -7,6 +7,7 @@ work is bounded are run; others change nothing. Source: dial.md 2.5, E11.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -95,7 +96,11 @@ def bounded_pattern(pattern: str) -> re.Pattern[str] | None:
     if not pattern or len(pattern) > _MAXIMUM_PATTERN or not _is_bounded(pattern):
         return None
     try:
-        return re.compile(pattern, re.ASCII)
+        with warnings.catch_warnings():
+            # Python warns of classes that may once mean something else; a customer's pattern is
+            # not ours to mend.
+            warnings.simplefilter("ignore")
+            return re.compile(pattern, re.ASCII)
     except (re.error, OverflowError, RecursionError):
         return None
 

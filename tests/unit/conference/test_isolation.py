@@ -1,0 +1,144 @@
+"""Harmless ids, and whose a conference is."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crossbar_conferences.conference.isolation import (
+    Access,
+    conference_access,
+    is_conference_id,
+    is_document_id,
+    participant_id,
+)
+
+A, B = "a" * 32, "b" * 32
+C = "c" * 32
+
+
+@pytest.mark.parametrize(
+    "text", [C, "nope", "my-adhoc", "room_7", "3000", "Größe", "a:b", "会議", "a@b", "x" * 128]
+)
+def test_harmless(text: str) -> None:
+    """Ids that mean nothing to a store path, a routing key or a command line."""
+    assert is_conference_id(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "_design",
+        "_design/conference",
+        "_all_docs",
+        "_",
+        "a/b",
+        "..",
+        "a.b",
+        "*",
+        "#",
+        "conference.event.#",
+        "a b",
+        "a\nb",
+        "a\r\nb",
+        "a\tb",
+        "a\x00b",
+        "a\x7fb",
+        "a\u2028b",
+        "a\xa0b",
+        "a\u202eb",
+        "a\u200bb",
+        "\ud800",
+        "a?b",
+        "a%2Fb",
+        "a'b",
+        'a"b',
+        "a;b",
+        "a|b",
+        "${x}",
+        "a\\b",
+        "a,b",
+        "x" * 129,
+        "é" * 65,
+        "-v",
+        None,
+        5,
+        ["a"],
+    ],
+)
+def test_hostile(text: object) -> None:
+    """Design documents, wildcards, dots, blanks, line breaks, quotes, overlong ids, and no texts."""
+    assert not is_conference_id(text)
+
+
+@given(st.text())
+def test_what_passes_is_one_word(text: str) -> None:
+    """Whatever passes is one word of a routing key and one segment of a path."""
+    if is_document_id(text):
+        assert len(text.encode()) <= 128
+        assert not set(text) & set("./*# \t\r\n'\"\\")
+        assert text.isprintable()
+        assert not text.startswith("_")
+
+
+@pytest.mark.parametrize(
+    ("facts", "access"),
+    [
+        ({"has_document": True}, Access.OWN),
+        ({"has_document": True, "is_running": True}, Access.OWN),
+        ({"has_document": True, "is_running": True, "running_for": A}, Access.OWN),
+        ({"has_document": True, "is_running": True, "running_for": B}, Access.FOREIGN),
+        ({"has_document": True, "is_owned_elsewhere": True}, Access.OWN),
+        ({"has_document": False, "is_running": True, "running_for": A}, Access.OWN),
+        ({"has_document": False, "is_running": True, "running_for": B}, Access.FOREIGN),
+        ({"has_document": False, "is_running": True}, Access.FOREIGN),
+        ({"has_document": False, "is_owned_elsewhere": True}, Access.FOREIGN),
+        ({"has_document": False}, Access.FREE),
+    ],
+)
+def test_whose(facts: dict[str, object], access: Access) -> None:
+    """One function decides from the document, the running conference, and other owners."""
+    assert conference_access(A, C, **facts) is access  # type: ignore[arg-type]
+    assert access.is_allowed == (access in (Access.OWN, Access.FREE))
+
+
+def test_a_hostile_id_is_nobody_s() -> None:
+    """An id that could do harm is invalid whatever is known of it."""
+    found = conference_access(A, "_design/x", has_document=True, running_for=A, is_running=True)
+    assert found is Access.INVALID
+    assert not found.is_allowed
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("7", 7), ("007", 7), (7, 7), ("0", 0), (4294967295, 4294967295)]
+)
+def test_participant_numbers(text: object, number: int) -> None:
+    """Integers, also as text."""
+    assert participant_id(text) == number
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "all",
+        "last",
+        "non_moderator",
+        "-1",
+        "+1",
+        "1.0",
+        "1 ",
+        "",
+        "\u0667",
+        True,
+        None,
+        7.0,
+        -1,
+        2**32,
+        "9" * 11,
+    ],
+)
+def test_no_participant_numbers(text: object) -> None:
+    """The switch's own words for several people are not for clients."""
+    assert participant_id(text) is None
