@@ -312,6 +312,7 @@ class Bus:
     def _drop(self, kind: str, delivery: Delivery, error: MessageInvalid | None = None) -> None:
         setattr(self.counters, kind, getattr(self.counters, kind) + 1)
         self._complaints.complain(
+            "message_dropped",
             kind,
             exchange=delivery.exchange,
             routing_key=delivery.routing_key,

@@ -15,7 +15,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Complaints:
-    """Logs the first message of each kind, and then one a minute at most."""
+    """Logs the first of each kind of complaint, and then one a minute at most."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic, interval: float = INTERVAL) -> None:
         self._clock = clock
@@ -23,13 +23,23 @@ class Complaints:
         self._last: dict[str, float] = {}
         self._kept_back: dict[str, int] = {}
 
-    def complain(self, kind: str, **context: Any) -> bool:
-        """Log an event ``message_dropped`` of this kind, unless one was just logged; whether it was."""
+    def complain(self, event: str, kind: str, **context: Any) -> bool:
+        """Log ``event`` with this reason, unless one was just logged; whether it was."""
         now = self._clock()
         last = self._last.get(kind)
         if last is not None and now - last < self._interval:
             self._kept_back[kind] = self._kept_back.get(kind, 0) + 1
             return False
         self._last[kind] = now
-        _log.warning("message_dropped", reason=kind, kept_back=self._kept_back.pop(kind, 0), **context)
+        _log.warning(event, reason=kind, kept_back=self._kept_back.pop(kind, 0), **context)
         return True
+
+
+def place_of(error: BaseException) -> str:
+    """Where an error was raised, as ``module.py:12``; a whole traceback might show a body."""
+    trace = error.__traceback__
+    if trace is None:
+        return ""
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"

@@ -7,8 +7,7 @@ from collections import deque
 from collections.abc import Awaitable
 from contextlib import suppress
 
-import structlog
-
+from .complaints import Complaints, place_of
 from .counters import TransportCounters
 from .port import Delivery, Handler
 
@@ -16,8 +15,6 @@ MAX_LENGTH = 10_000
 MAX_BYTES = 64 * 1024 * 1024
 #: After so many deliveries handled at a stretch, others get their turn.
 STRETCH = 50
-
-_log = structlog.get_logger(__name__)
 
 
 class Dispatcher:
@@ -39,9 +36,9 @@ class Dispatcher:
         self._counters = counters
         self._max_length = max_length
         self._max_bytes = max_bytes
+        self._complaints = Complaints()
         self._inbox: deque[Delivery] = deque()
         self._bytes = 0
-        self._full = False
         self._filled = asyncio.Event()
         self._task = asyncio.create_task(self._run(), name="dispatch")
 
@@ -50,9 +47,7 @@ class Dispatcher:
         size = len(delivery.body)
         if len(self._inbox) >= self._max_length or self._bytes + size > self._max_bytes:
             self._counters.dropped += 1
-            if not self._full:
-                self._full = True
-                _log.error("inbox_full", length=len(self._inbox), bytes=self._bytes)
+            self._complaints.complain("delivery_dropped", "inbox_full", length=len(self._inbox))
             return
         self._inbox.append(delivery)
         self._bytes += size
@@ -77,7 +72,6 @@ class Dispatcher:
                 handled += 1
                 if handled % STRETCH == 0:
                     await asyncio.sleep(0)
-            self._full = False
             self._filled.clear()
 
     async def _handle(self, delivery: Delivery) -> None:
@@ -86,6 +80,12 @@ class Dispatcher:
             result = self._handler(delivery)
             if isinstance(result, Awaitable):
                 await result
-        except Exception:  # whatever a handler does, the listener goes on
+        except Exception as error:  # whatever a handler does, the listener goes on
             self._counters.failed += 1
-            _log.exception("delivery_failed", exchange=delivery.exchange, routing_key=delivery.routing_key)
+            self._complaints.complain(
+                "delivery_failed",
+                type(error).__name__,
+                at=place_of(error),
+                exchange=delivery.exchange,
+                routing_key=delivery.routing_key,
+            )
