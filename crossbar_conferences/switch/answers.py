@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..broker.nodes import NodesTable
 from ..kapi import call, conference
 from ..kapi.messages import MessageInvalid
-from ..kapi.nodes import Advertisement
+from ..kapi.routing import reply_address
 from . import messages
 from .dialling import ANSWER, SILENT, Leg, cause_of, failed, join_of, legs, succeeded
 from .media_server import VirtualMediaServer
@@ -25,10 +25,6 @@ from .state import DialModes, Realms
 #: Legs of one dial, and seconds that one may ring; both far above what the API asks for.
 LEGS_LIMIT = 1000
 RING_LIMIT = 3600
-#: Nodes whose zone is remembered.
-NODES_LIMIT = 10_000
-#: A node is known this much longer than it says (amqp.md 3.4).
-_GRACE = 1.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +41,14 @@ class Request:
     def of(cls, body: Mapping[str, Any]) -> Request:
         """The question in a message. Raises `MessageInvalid` when it can't be answered at all."""
         server_id = body.get("Server-ID")
-        if not isinstance(server_id, str) or not server_id or not isinstance(body.get("Msg-ID"), str):
-            raise MessageInvalid("Server-ID or Msg-ID is missing")
-        kind = f"{body.get('Event-Category')}/{body.get('Event-Name')}"
-        if server_id.startswith("pid://"):
-            process, slash, queue = server_id.removeprefix("pid://").partition("/")
-            if not slash or not queue:
-                raise MessageInvalid("Server-ID names no queue")
-            return cls(kind, body, queue, {"Deliver-To-PID": process})
-        return cls(kind, body, server_id)
+        if not isinstance(server_id, str):
+            raise MessageInvalid("Server-ID is missing")
+        address = reply_address(server_id)
+        if not address.routing_key:
+            raise MessageInvalid("Server-ID names no queue")
+        headers = {} if address.process is None else {"Deliver-To-PID": bytearray(address.process.encode())}
+        kind = f"{body['Event-Category']}/{body['Event-Name']}"
+        return cls(kind, body, address.routing_key, headers)
 
 
 class Answerer:
@@ -74,16 +69,8 @@ class Answerer:
         self._dial_modes = dial_modes
         self._call_elsewhere = call_elsewhere
         self._trust_unknown_nodes = trust_unknown_nodes
-        self._zones: dict[str, tuple[str, float]] = {}
-
-    def advertised(self, heartbeat: Advertisement, broker_zone: str) -> None:
-        """Remember the zone of a node, for as long as it says."""
-        now = time.monotonic()
-        if len(self._zones) >= NODES_LIMIT:
-            self._zones = {node: known for node, known in self._zones.items() if known[1] > now}
-        if len(self._zones) < NODES_LIMIT or heartbeat.node in self._zones:
-            until = now + heartbeat.expires_ms * _GRACE / 1000
-            self._zones[heartbeat.node] = (heartbeat.zone or broker_zone, until)
+        #: The nodes whose heartbeats were heard: a dial asks for its requester's zone.
+        self.nodes = NodesTable(speaker.node, speaker.zone)
 
     async def answer(self, request: Request) -> dict[str, Any] | None:
         """The body of the answer. Raises `MessageInvalid` for what Kazoo would not understand."""
@@ -155,10 +142,11 @@ class Answerer:
                 return self._speaker.zone
             if self._call_elsewhere(target):
                 return ""
-        zone, until = self._zones.get(str(body.get("Node")), ("", 0.0))
-        if time.monotonic() < until:
-            return zone
-        return self._speaker.zone if self._trust_unknown_nodes else None
+        node = body.get("Node")
+        zone = self.nodes.zone_of(node) if isinstance(node, str) else None
+        if zone is None and self._trust_unknown_nodes:
+            return self._speaker.zone
+        return zone
 
     async def _ring(self, leg: Leg, body: Mapping[str, Any]) -> dict[str, Any]:
         mode = self._dial_modes.of(leg.endpoint_id)

@@ -55,7 +55,8 @@ class VirtualMediaServer:
 
     def unwatch(self, watcher: Watcher) -> None:
         """No longer be told."""
-        self._watchers.remove(watcher)
+        if watcher in self._watchers:
+            self._watchers.remove(watcher)
 
     def call(self, call_id: str) -> tuple[Room, Member] | None:
         """The room and the member of a call."""

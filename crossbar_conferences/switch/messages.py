@@ -163,15 +163,6 @@ def payload(body: Mapping[str, Any]) -> bytes:
     return orjson.dumps(body)
 
 
-def parsed(raw: bytes) -> dict[str, Any] | None:
-    """A body as it came, ``None`` when it is no JSON object."""
-    try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return None
-    return body if isinstance(body, dict) else None
-
-
 def channel_vars(member: Member, speaker: Speaker) -> dict[str, Any]:
     """Custom-Channel-Vars of a call."""
     own = {

@@ -6,22 +6,24 @@ Source: amqp.md 3.4, 7, 10.1; dial.md 6.
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
+from ..broker.decoding import Undecodable, decode
+from ..broker.nodes import NodesTable
 from ..broker.port import Binding, BrokerError, Consumer, Delivery, Queue, Transport
-from ..kapi import conference, nodes
+from ..kapi import conference
 from ..kapi.call import QUERY_CHANNELS_KEY
 from ..kapi.messages import MessageInvalid, Outgoing
-from ..kapi.routing import CALL_EVENTS, CONFERENCE, NODES
+from ..kapi.routing import CALL_EVENTS, CONFERENCE, NODES, TARGETED
 from . import messages
 from .answers import Answerer, Request
 from .execution import command_of
 from .faults import NO_FAULTS, Faults
+from .heartbeat import Heartbeat
 from .media_server import VirtualMediaServer
 from .messages import Core, Speaker
 from .rooms import Event, SwitchRefuses
@@ -34,8 +36,6 @@ log = structlog.get_logger(__name__)
 DIAL_QUEUE = "ecallmgr_fs_conferences_shared"
 #: The queue on which one node takes a command to a conference; its id follows.
 CONTROLLER_QUEUE = "conference_controller_"
-#: A heartbeat says how long it is good for: random milliseconds in this range (amqp.md 3.4).
-EXPIRES_MS = (5001, 15_000)
 #: Events that Kazoo publishes by default (amqp.md 7.3), and those about recordings.
 PUBLISHED_EVENTS = frozenset(
     {
@@ -94,7 +94,7 @@ class VirtualSwitch:
     ) -> None:
         self.name = name
         self.zone = zone or transport.zone
-        self.faults: Faults = NO_FAULTS
+        self._faults = NO_FAULTS
         self._transport = transport
         self._transports = (transport, *remotes)
         self._media_server = media_server
@@ -117,8 +117,25 @@ class VirtualSwitch:
         self._answers = OwnedTasks(_ANSWERS_LIMIT)
         self._loops = OwnedTasks(2)
         self._commands: asyncio.Queue[tuple[str, Delivery]] = asyncio.Queue(_COMMANDS_LIMIT)
-        self._broker_back = asyncio.Event()
+        self._heartbeat = Heartbeat(name, self._beat)
         self._started_at = media_server.now()
+
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong on this node now."""
+        return self._faults
+
+    @faults.setter
+    def faults(self, faults: Faults) -> None:
+        is_back = self._faults.absent and not faults.absent
+        self._faults = faults
+        if is_back:
+            self._heartbeat.wake()
+
+    @property
+    def nodes(self) -> NodesTable:
+        """The nodes whose heartbeats were heard: a dial is answered to these only (amqp.md 3.4)."""
+        return self._answerer.nodes
 
     async def start(self) -> None:
         """Listen, watch the media server, and advertise."""
@@ -128,7 +145,7 @@ class VirtualSwitch:
             await self._open_controller(conference_id)
         self._media_server.watch(self._happened)
         self._loops.start(self._execute_commands(), "switch_commands")
-        self._loops.start(self._advertise(), "switch_heartbeat")
+        self._loops.start(self._heartbeat.run(), "switch_heartbeat")
         self._transport.on_state(self._broker_changed)
 
     async def close(self) -> None:
@@ -165,15 +182,20 @@ class VirtualSwitch:
         body = self._body_of(delivery)
         if body is None:
             return
+        known = len(self.nodes)
         try:
-            self._answerer.advertised(nodes.advertisement_of(body), transport.zone)
+            self.nodes.hear(body, transport.zone)
         except MessageInvalid as error:
             log.warning("switch_message_dropped", node=self.name, reason=str(error))
+            return
+        if len(self.nodes) > known:
+            # Kazoo lets a newcomer wait for the next heartbeat; nobody minds an earlier one.
+            self._heartbeat.wake()
 
     def _asked(self, transport: Transport, delivery: Delivery) -> None:
         body = self._body_of(delivery)
         if body is not None:
-            self._told.counts[str(body.get("Event-Name"))] += 1
+            self._told.count(body["Event-Name"])
             self._answers.start(self._answer(transport, delivery.routing_key, body), "switch_answer")
 
     async def _answer(self, transport: Transport, routing_key: str, body: dict[str, Any]) -> None:
@@ -196,7 +218,7 @@ class VirtualSwitch:
             await asyncio.sleep(faults.slow_ms / 1000)
         try:
             await transport.publish(
-                "targeted", request.reply_to, faults.payload(answer), headers=request.reply_headers
+                TARGETED, request.reply_to, faults.payload(answer), headers=request.reply_headers or None
             )
         except BrokerError as error:
             log.warning("switch_answer_lost", node=self.name, reason=str(error))
@@ -214,7 +236,7 @@ class VirtualSwitch:
             conference_id, delivery = await self._commands.get()
             body = self._body_of(delivery)
             if body is not None:
-                self._told.counts["command"] += 1
+                self._told.count("command")
                 self._note(delivery.routing_key, body, await self._execute(conference_id, body))
 
     async def _execute(self, conference_id: str, body: dict[str, Any]) -> str:
@@ -231,11 +253,14 @@ class VirtualSwitch:
         except SwitchRefuses as error:
             log.info("switch_command_refused", node=self.name, reason=str(error))
             return f"refused: {error}"
+        except Exception:  # whatever a message does, the next one is executed
+            log.exception("switch_command_failed", node=self.name)
+            return "failed"
         return "done"
 
     def _note(self, routing_key: str, body: dict[str, Any], outcome: str) -> None:
         if body.get("Event-Name") == "command":
-            self._told.heard.append(Heard(self._media_server.now(), self.name, routing_key, body, outcome))
+            self._told.note(Heard(self._media_server.now(), self.name, routing_key, body, outcome))
 
     # What happens.
 
@@ -271,29 +296,14 @@ class VirtualSwitch:
             for transport in self._transports
         ]
 
-    # Heartbeats.
-
     def _broker_changed(self, connected: bool) -> None:
         if connected:
-            self._broker_back.set()
+            self._heartbeat.wake()
 
-    async def _advertise(self) -> None:
-        while True:
-            expires_ms = random.randint(*EXPIRES_MS)
-            self._broker_back.clear()
-            if not self.faults.absent:
-                await self._heartbeat(expires_ms, self._media_server.rooms.values())
-            try:
-                async with asyncio.timeout(expires_ms / 1000):
-                    await self._broker_back.wait()
-            except TimeoutError:
-                continue
-
-    async def _heartbeat(self, expires_ms: int, rooms: Iterable[Any]) -> None:
-        try:
+    async def _beat(self, expires_ms: int) -> None:
+        if self._transport.connected and not self.faults.absent:
+            rooms = self._media_server.rooms.values()
             await self._publish(messages.advertisement(self._speaker, expires_ms, self._started_at, rooms))
-        except BrokerError as error:
-            log.info("switch_heartbeat_lost", node=self.name, reason=str(error))
 
     async def _publish(self, outgoing: Outgoing) -> None:
         await self._transport.publish(
@@ -301,8 +311,9 @@ class VirtualSwitch:
         )
 
     def _body_of(self, delivery: Delivery) -> dict[str, Any] | None:
-        body = messages.parsed(delivery.body)
-        if body is None:
-            self._told.counts["not_json"] += 1
-            log.warning("switch_message_dropped", node=self.name, reason="no JSON object")
-        return body
+        try:
+            return decode(delivery)
+        except Undecodable as error:
+            self._told.count("not_understood")
+            log.warning("switch_message_dropped", node=self.name, reason=error.kind)
+            return None

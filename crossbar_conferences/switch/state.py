@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,9 @@ from .dialling import ANSWER
 
 #: So many commands and dials are remembered; older ones go.
 TOLD_LIMIT = 500
+
+#: What is counted under its own name; everything else is ``other``.
+_COUNTED = frozenset({"search_req", "query_channels_req", "command", "not_understood"})
 
 
 @dataclass(slots=True)
@@ -45,7 +49,7 @@ class DialModes:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A command or dial as a node heard it. ``outcome``: ``done``, ``nothing``, ``ignored``,
+    """A command or dial as a node heard it. ``outcome``: ``done``, ``nothing``, ``ignored``, ``failed``,
     ``refused: …`` or ``invalid: …``; ``at`` in gregorian seconds."""
 
     at: int
@@ -61,6 +65,22 @@ class Told:
 
     heard: deque[Heard] = field(default_factory=lambda: deque(maxlen=TOLD_LIMIT))
     counts: Counter[str] = field(default_factory=Counter)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def note(self, heard: Heard) -> None:
+        """A command or dial was dealt with."""
+        self.heard.append(heard)
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def reached(self, count: int) -> None:
+        """Return when so many are remembered: for tests, under a timeout of theirs."""
+        while len(self.heard) < count:
+            await self._changed.wait()
+
+    def count(self, kind: str) -> None:
+        """One more of a kind: an Event-Name, or ``not_understood``."""
+        self.counts[kind if kind in _COUNTED else "other"] += 1
 
     def reset(self) -> None:
         """Forget everything."""

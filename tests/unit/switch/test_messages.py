@@ -236,11 +236,3 @@ def test_advertisement() -> None:
     assert heartbeat.apps["ecallmgr"].startup == 63_962_552_800
     assert heartbeat.media_servers == ("freeswitch@127.0.0.1",)
     assert (outgoing.body["Channels"], outgoing.body["Conferences"]) == (2, 1)
-
-
-def test_a_body_that_is_none() -> None:
-    """What is no JSON object is no message."""
-    assert messages.parsed(b"{") is None
-    assert messages.parsed(b"[1]") is None
-    assert messages.parsed(b"\xff") is None
-    assert messages.parsed(b'{"a":1}') == {"a": 1}
