@@ -165,7 +165,7 @@ class Case:
     @property
     def writes(self) -> bool:
         """Whether running this may change something on the server or the media side."""
-        return bool(self.given.documents) or any(
+        return bool(self.given.documents or self.given.commands) or any(
             isinstance(step, SwitchStep) or (isinstance(step, HttpStep) and step.writes)
             for step in self.steps
         )

@@ -160,9 +160,9 @@ class Runner:
     async def _compare_documents(self, run: Run, expected: Expectation) -> list[Difference]:
         differences: list[Difference] = []
         for database, documents in expected.documents.items():
-            name = run.database(database)
+            name = run.database(str(run.bindings.fill(database)))
             for key, content in documents.items():
-                document_id = str(run.bindings.fill(substitute(key, run.bindings.variables)))
+                document_id = str(run.bindings.fill(key))
                 stored = await self._wire.get_document(name, document_id)
                 path = ("afterwards", document_id)
                 if content is None:
