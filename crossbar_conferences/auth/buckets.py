@@ -1,0 +1,161 @@
+"""Rate tokens: each caller has a bucket that requests take from and time refills.
+
+A bucket starts full and gets its tokens in blocks, once per unit of time. Buckets belong to this
+process, as Kazoo's belong to a node. Source: data.md 8, http.md 8.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..clock import Clock
+from .system_config import SystemConfig, integer, within
+
+APPLICATION: Final = "crossbar"
+
+_UNITS: Final[Mapping[str, float]] = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86_400.0}
+_MAX_NAME = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The shape of a new bucket; times in seconds."""
+
+    size: int = 100
+    fill_rate: int = 10
+    fill_seconds: float = 1.0
+    idle_seconds: float = 600.0
+
+
+@dataclass(slots=True)
+class _Bucket:
+    tokens: int
+    limits: Limits
+    #: When the last block came in; always a whole number of fill times after the start.
+    filled_at: float
+    used_at: float
+
+    def fill(self, now: float) -> None:
+        blocks = int((now - self.filled_at) // self.limits.fill_seconds)
+        if blocks > 0:
+            self.tokens = min(self.limits.size, self.tokens + blocks * self.limits.fill_rate)
+            self.filled_at += blocks * self.limits.fill_seconds
+
+
+class TokenBuckets:
+    """All buckets of a process: at most ``limit``; those unused for long, or for longest, go first.
+
+    ``clock`` counts seconds and never goes back.
+    """
+
+    def __init__(self, *, limit: int = 100_000, clock: Clock = time.monotonic) -> None:
+        self._limit = limit
+        self._clock = clock
+        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def consume(self, name: str, cost: int, limits: Limits) -> bool:
+        """Take ``cost`` tokens, or nothing when there are fewer; whether they were taken."""
+        bucket = self._use(name, limits)
+        if bucket.tokens < cost:
+            return False
+        bucket.tokens -= cost
+        return True
+
+    def consume_until(self, name: str, cost: int, limits: Limits) -> bool:
+        """Like `consume`, but empties the bucket when it holds too little: for logins."""
+        bucket = self._use(name, limits)
+        enough = bucket.tokens >= cost
+        bucket.tokens = bucket.tokens - cost if enough else 0
+        return enough
+
+    def remaining(self, name: str, limits: Limits) -> int:
+        """What a bucket holds; an unknown one is full, and is not made."""
+        name = _short(name)
+        bucket = self._buckets.get(name)
+        now = self._clock()
+        if bucket is None or now - bucket.used_at > bucket.limits.idle_seconds:
+            return limits.size
+        bucket.fill(now)
+        return bucket.tokens
+
+    def _use(self, name: str, limits: Limits) -> _Bucket:
+        name, now = _short(name), self._clock()
+        self._evict(now)
+        bucket = self._buckets.get(name)
+        if bucket is None:
+            bucket = self._buckets[name] = _Bucket(limits.size, limits, now, now)
+            if len(self._buckets) > self._limit:
+                self._buckets.popitem(last=False)
+        bucket.fill(now)
+        bucket.used_at = now
+        self._buckets.move_to_end(name)
+        return bucket
+
+    def _evict(self, now: float) -> None:
+        while self._buckets:
+            oldest = next(iter(self._buckets.values()))
+            if now - oldest.used_at <= oldest.limits.idle_seconds:
+                return
+            self._buckets.popitem(last=False)
+
+
+def bucket_name(client_ip: str | None, account_id: str | None) -> str:
+    """The bucket of a caller: address and the account of the path."""
+    return f"{client_ip or 'no_ip'}/{account_id or 'no_account'}"
+
+
+def cost(token_costs: Any, account_id: str | None, endpoint: str, verb: str) -> int:
+    """What a request costs, by ``system_config/crossbar`` ``token_costs``: 0 is free, else at least 1.
+
+    The setting is a number, or an object by account, endpoint and verb; the most special entry wins.
+    """
+    if not isinstance(token_costs, Mapping):
+        return _price(token_costs)
+    paths: list[tuple[str, ...]] = [(endpoint, verb), (endpoint,)]
+    if account_id:
+        paths[:0] = [(account_id, endpoint, verb), (account_id, endpoint), (account_id,)]
+    for path in paths:
+        found = within(token_costs, path)
+        if found is not None and not isinstance(found, Mapping):
+            return _price(found)
+    return 1
+
+
+def _price(value: Any) -> int:
+    price = integer(value, 1)
+    return 0 if price == 0 else max(price, 1)
+
+
+async def limits(system: SystemConfig) -> Limits:
+    """The sizes of ``system_config/token_buckets``, with Kazoo's defaults."""
+
+    async def number(name: str, default: int, *more: tuple[str, ...]) -> int:
+        for path in ((APPLICATION, name), *more):
+            found = await system.value("token_buckets", path)
+            if found is not None:
+                return max(integer(found, default), 0)
+        return default
+
+    plain = Limits()
+    size = await number("max_bucket_tokens", plain.size, ("default", "max_bucket_tokens"))
+    rate = await number("tokens_fill_rate", plain.fill_rate, ("tokens_fill_rate",))
+    idle = await number("inactivity_timeout_s", int(plain.idle_seconds), ("inactivity_timeout_s",))
+    unit = await system.value("token_buckets", (APPLICATION, "tokens_fill_time"))
+    unit = unit or await system.value("token_buckets", "tokens_fill_time")
+    seconds = _UNITS.get(unit, plain.fill_seconds) if isinstance(unit, str) else plain.fill_seconds
+    return Limits(size, rate, seconds, float(max(idle, 1)))
+
+
+def _short(name: str) -> str:
+    # The client's address may be a whole header (data.md 8); a bucket's name takes bounded memory.
+    if len(name) <= _MAX_NAME:
+        return name
+    return hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -1,0 +1,150 @@
+"""Settings that Kazoo keeps in the database: ``system_config`` documents. Read, never written.
+
+One key is looked up in the scope of this node, then of its zone, then in ``default``; the
+defaults here are Kazoo's. Source: data.md 5.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..store.names import account_database
+from ..store.port import Document
+from .access import account_tree
+from .identity import is_id
+from .port import Documents, live_document
+
+DATABASE = "system_config"
+
+Path = str | Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class CrossbarConfig:
+    """What ``system_config/crossbar`` says about this API, with Kazoo's defaults."""
+
+    pagination_page_size: int = 50
+    max_upload_size: int = 8_000_000
+    check_reverse_proxies: bool = True
+    reverse_proxies: tuple[str, ...] = ("127.0.0.1",)
+    include_auth_token: bool = True
+    schema_strict_validation: bool = False
+    allow_onboarding_setting_id: bool = False
+    allow_fetch_full_docs: bool = False
+    simple_authz_ignored_modules: tuple[str, ...] = ()
+    #: An integer, or an object by account, endpoint and verb (`buckets.cost`).
+    token_costs: Any = 1
+
+
+class SystemConfig:
+    """Looks up Kazoo's settings in the database."""
+
+    def __init__(self, documents: Documents, node_name: str, zone: str) -> None:
+        self._documents = documents
+        self._scopes = (node_name, zone, "default")
+        self._crossbar: tuple[Document | None, CrossbarConfig] = (None, CrossbarConfig())
+
+    async def value(self, category: str, path: Path, default: Any = None) -> Any:
+        """One setting; ``default`` when no scope has it, or the document is not there."""
+        document = await live_document(self._documents, DATABASE, category)
+        return scoped(document, self._scopes, path, default)
+
+    async def account_value(self, account: Document, category: str, path: Path, default: Any = None) -> Any:
+        """One setting as an account sees it.
+
+        Looked up in its own ``configs_…`` document, its ancestors' up to the reseller, then the
+        system's. ``account`` is the account's document.
+        """
+        for account_id in _inheritance(account):
+            own = await live_document(self._documents, account_database(account_id), f"configs_{category}")
+            found = within(own, path)
+            if found is not None:
+                return found
+        return await self.value(category, path, default)
+
+    async def crossbar(self) -> CrossbarConfig:
+        """The settings of the API in one read."""
+        document = await live_document(self._documents, DATABASE, "crossbar")
+        known, config = self._crossbar
+        if document is known:
+            # The cache gave the same object again: nothing has changed.
+            return config
+        config = _crossbar_config(document, self._scopes)
+        self._crossbar = (document, config)
+        return config
+
+
+def _crossbar_config(document: Document | None, scopes: Sequence[str]) -> CrossbarConfig:
+    plain = CrossbarConfig()
+
+    def found(name: str) -> Any:
+        return scoped(document, scopes, name, getattr(plain, name))
+
+    def a_boolean(name: str) -> bool:
+        return boolean(found(name), getattr(plain, name))
+
+    return CrossbarConfig(
+        pagination_page_size=max(integer(found("pagination_page_size"), plain.pagination_page_size), 1),
+        max_upload_size=max(integer(found("max_upload_size"), plain.max_upload_size), 0),
+        check_reverse_proxies=a_boolean("check_reverse_proxies"),
+        reverse_proxies=texts(found("reverse_proxies"), plain.reverse_proxies),
+        include_auth_token=a_boolean("include_auth_token"),
+        schema_strict_validation=a_boolean("schema_strict_validation"),
+        allow_onboarding_setting_id=a_boolean("allow_onboarding_setting_id"),
+        allow_fetch_full_docs=a_boolean("allow_fetch_full_docs"),
+        simple_authz_ignored_modules=texts(found("simple_authz_ignored_modules"), ()),
+        token_costs=found("token_costs"),
+    )
+
+
+def scoped(document: Mapping[str, Any] | None, scopes: Sequence[str], path: Path, default: Any) -> Any:
+    """The value at ``path`` in the first scope that has it. Pure."""
+    if document is None:
+        return default
+    keys = (path,) if isinstance(path, str) else tuple(path)
+    for scope in scopes:
+        found = within(document, (scope, *keys))
+        if found is not None:
+            return found
+    return default
+
+
+def within(value: Any, path: Path) -> Any:
+    """The value at a path of keys; ``None`` when a key on the way is not there. Pure."""
+    for key in (path,) if isinstance(path, str) else path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def integer(value: Any, default: int) -> int:
+    """A number, or a text that is one, as Kazoo reads integers; else the default."""
+    if isinstance(value, bool):
+        return default
+    if isinstance(value, int | float):
+        return int(value) if abs(value) < 2**63 else default
+    if isinstance(value, str) and value.isascii() and value.removeprefix("-").isdigit() and len(value) < 19:
+        return int(value)
+    return default
+
+
+def boolean(value: Any, default: bool) -> bool:
+    """A boolean, or a text that is one; else the default."""
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value.lower(), default)
+    return value if isinstance(value, bool) else default
+
+
+def texts(value: Any, default: tuple[str, ...]) -> tuple[str, ...]:
+    """A list of texts; else the default."""
+    if not isinstance(value, list | tuple):
+        return default
+    return tuple(one for one in value if isinstance(one, str))
+
+
+def _inheritance(account: Document) -> list[str]:
+    """The account and its ancestors, nearest first, up to its reseller."""
+    chain = [one for one in (str(account["_id"]), *reversed(account_tree(account))) if is_id(one)]
+    reseller = account.get("pvt_reseller_id")
+    return chain[: chain.index(reseller) + 1] if reseller in chain else chain

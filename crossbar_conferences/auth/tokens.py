@@ -1,0 +1,140 @@
+"""Tokens that Kazoo minted, and who they stand for.
+
+Checked in Kazoo's order: algorithm, signature, expiry, identity; then the account. Nothing is
+read from the store for an identity before the signature holds. Source: data.md 6.1-6.6.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ..clock import Clock
+from ..store.names import account_database
+from ..store.port import Document
+from . import jwt
+from .access import expired_at, is_below
+from .failures import AccountExpired, InvalidCredentials
+from .identity import Identity, Kind, is_document_id, is_id
+from .keys import DATABASE, SigningKeys
+from .port import Documents, live_document, together
+from .signature import identity_of, matches
+from .system_config import SystemConfig
+
+
+class TokenVerifier:
+    """Turns a token into an `Identity`, or raises an `AuthFailure`. ``clock`` tells unix seconds."""
+
+    def __init__(
+        self, documents: Documents, system: SystemConfig, keys: SigningKeys, *, clock: Clock = time.time
+    ) -> None:
+        self._documents = documents
+        self._system = system
+        self._keys = keys
+        self._clock = clock
+
+    async def bearer(self, text: str, claimed_account: str | None = None) -> Identity:
+        """A ``Bearer`` credential: the id of a bearer document, or a JWT itself.
+
+        Kazoo takes the document's id only; clients of today send the token (http.md 13).
+        """
+        token = text if jwt.looks_like_jwt(text) else await self._token_of_document(text)
+        return await self.verify(token, claimed_account, kind="bearer")
+
+    async def verify(
+        self, token: str, claimed_account: str | None = None, *, kind: Kind = "x-auth-token"
+    ) -> Identity:
+        """A JWT. ``claimed_account`` is the header ``X-Auth-Account-ID``, which must name its account."""
+        key = await self._keys.public(jwt.key_id(token))
+        if key is None:
+            raise InvalidCredentials("signing_key_unknown")
+        claims = jwt.verified_claims(token, key)
+        jwt.check_expiry(claims, self._clock())
+        if claims.get("iss") != "kazoo":
+            raise InvalidCredentials("issuer_not_supported")
+        account_id, owner_id = claims.get("account_id"), claims.get("owner_id")
+        if not isinstance(account_id, str) or not is_id(account_id):
+            raise InvalidCredentials("account_missing")
+        if owner_id is not None and not is_document_id(owner_id):
+            raise InvalidCredentials("owner_unreadable")
+        if claimed_account and claimed_account != account_id:
+            raise InvalidCredentials("other_account_claimed")
+        account = await self._checked_account(account_id, claims)
+        self._refuse_expired(account)
+        return await self._masqueraded(Identity(account_id, owner_id, kind, claims))
+
+    async def _token_of_document(self, doc_id: str) -> str:
+        if not is_document_id(doc_id):
+            raise InvalidCredentials("no_token")
+        document = await live_document(self._documents, DATABASE, doc_id, "bearer-token")
+        # Any other document of system_auth is a key, whose id is no secret.
+        if document is None or document.get("pvt_type") != "bearer-token":
+            raise InvalidCredentials("bearer_unknown")
+        token = document.get("Token")
+        if not isinstance(token, str):
+            raise InvalidCredentials("bearer_unreadable")
+        return token
+
+    async def _checked_account(self, account_id: str, claims: Mapping[str, Any]) -> Document:
+        """The account's document, once the identity's signature is found to hold."""
+        database = account_database(account_id)
+        account_read = live_document(self._documents, database, account_id, "account")
+        if "identity_sig" not in claims:
+            # An absent claim counts as verified (data.md 6.4).
+            account = await account_read
+        else:
+            identity = identity_of(claims)
+            if not is_document_id(identity):
+                account_read.close()
+                raise InvalidCredentials("identity_unreadable")
+            account, owner, secret = await together(
+                account_read,
+                live_document(self._documents, database, identity),
+                self._server_secret(),
+            )
+            _check_signature(claims["identity_sig"], owner, secret, identity)
+        if account is None:
+            raise InvalidCredentials("account_unknown")
+        return account
+
+    async def _server_secret(self) -> Document:
+        return {"secret": await self._system.value("auth", "secret_for_user_signature")}
+
+    async def _masqueraded(self, identity: Identity) -> Identity:
+        """The identity that a token takes on with ``as``: any account below its own (data.md 6.6)."""
+        target = identity.claims.get("as")
+        if not isinstance(target, Mapping):
+            return identity
+        account_id, owner_id = target.get("account_id"), target.get("owner_id")
+        if account_id is None or owner_id is None:
+            return identity
+        if not is_id(account_id) or not is_document_id(owner_id):
+            raise InvalidCredentials("masquerade_unreadable")
+        account = await live_document(self._documents, account_database(account_id), account_id, "account")
+        if account is None or not is_below(account, identity.account_id):
+            raise InvalidCredentials("masquerade_denied")
+        self._refuse_expired(account)
+        claims = {**identity.claims, "account_id": account_id, "owner_id": owner_id}
+        return Identity(account_id, owner_id, identity.kind, claims)
+
+    def _refuse_expired(self, account: Document) -> None:
+        expired = expired_at(account, self._clock())
+        if expired is not None:
+            raise AccountExpired(expired)
+
+
+def _check_signature(
+    signature: object, owner: Document | None, server: Document | None, identity: str
+) -> None:
+    if owner is None:
+        raise InvalidCredentials("identity_unknown")
+    document_secret = owner.get("pvt_signature_secret")
+    server_secret = server.get("secret") if server else None
+    # Kazoo would make the missing secret now; a sidecar does not write there (data.md 6.4).
+    if not isinstance(document_secret, str) or not isinstance(server_secret, str):
+        raise InvalidCredentials("identity_secret_missing")
+    if not document_secret or not server_secret:
+        raise InvalidCredentials("identity_secret_missing")
+    if not matches(signature, document_secret, server_secret, identity):
+        raise InvalidCredentials("identity_signature_invalid")
