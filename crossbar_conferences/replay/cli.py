@@ -44,6 +44,7 @@ DEFAULT_CONNECTION = Path(".demo/connection.json")
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Where our answers are not the recorded ones; deviations.yaml beside the recordings.",
 )
+@click.option("--switch-messages", is_flag=True, help="Also compare what the media side publishes.")
 @click.option("--verbose", "-v", is_flag=True, help="Also show cases that hold, and untrusted differences.")
 def replay(
     files: tuple[Path, ...],
@@ -58,6 +59,7 @@ def replay(
     tag: tuple[str, ...],
     variant: str,
     deviations: Path | None,
+    switch_messages: bool,
     verbose: bool,
 ) -> None:
     """Run exchanges from FILES (fixture files, folders, recordings) against a server.
@@ -74,7 +76,8 @@ def replay(
         raise click.UsageError("no case fits")
     console = Console(stderr=form != "text")
     try:
-        results = asyncio.run(_run(target, chosen, allow_writes, console, verbose=verbose))
+        runner = Runner(target, allow_writes=allow_writes, compare_switch=switch_messages)
+        results = asyncio.run(_run(runner, chosen, console, verbose=verbose))
     except TransportFailed as error:
         raise click.UsageError(str(error)) from error
     if form == "json":
@@ -85,11 +88,9 @@ def replay(
     sys.exit(1 if report.failed(results) else 0)
 
 
-async def _run(
-    target: Target, cases: list[Case], allow_writes: bool, console: Console, *, verbose: bool
-) -> list[CaseResult]:
+async def _run(runner: Runner, cases: list[Case], console: Console, *, verbose: bool) -> list[CaseResult]:
     results: list[CaseResult] = []
-    async with Runner(target, allow_writes=allow_writes) as runner:
+    async with runner:
         async for result in runner.run_all(cases):
             results.append(result)
             report.print_case(console, result, verbose=verbose)

@@ -204,7 +204,9 @@ def soften(value: Any) -> Any:
     if isinstance(value, dict):
         return {
             key: "<text>"
-            if key == "caller_id_name" and isinstance(item, str) and MADE_UP_NAME.fullmatch(item)
+            if key in ("caller_id_name", "Caller-ID-Name")
+            and isinstance(item, str)
+            and MADE_UP_NAME.fullmatch(item)
             else soften(item)
             for key, item in value.items()
         }
