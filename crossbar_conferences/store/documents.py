@@ -1,0 +1,128 @@
+"""What is done with the documents of one account, on top of the store's port.
+
+Reads of single documents go through the cache; writes tell the cache and everybody else.
+Source: data.md 2, 3, 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from . import views
+from .cache import DocumentCache
+from .names import account_database, encoded, is_account_id, is_document_id
+from .port import Document, DocumentConflict, DocumentMissing, Row, Store, ViewQuery
+
+#: Called after each write: created, edited or deleted; the encoded database; the document as stored.
+OnChange = Callable[[str, str, Mapping[str, Any]], Awaitable[None]]
+
+CONFERENCE = "conference"
+
+
+class Documents:
+    """Documents by account id. Raises the errors of the store's port."""
+
+    def __init__(self, store: Store, cache: DocumentCache, on_change: OnChange) -> None:
+        self._store = store
+        self._cache = cache
+        self._on_change = on_change
+
+    async def load(self, account_id: str, doc_id: str, kind: str = CONFERENCE) -> Document:
+        """One document of a type; `DocumentMissing` also for a deleted one or one of another type.
+
+        A document without a type passes, as in Kazoo (data.md 2.4)."""
+        if not is_document_id(doc_id) or not is_account_id(account_id):
+            raise DocumentMissing
+        found = await self._cache.document(account_database(account_id), doc_id)
+        if found is None or found.get("pvt_deleted") or found.get("pvt_type", kind) != kind:
+            raise DocumentMissing
+        return found
+
+    async def load_fresh(self, account_id: str, doc_id: str, kind: str = CONFERENCE) -> Document:
+        """Like `load`, past the cache: after somebody else turned out to have been faster."""
+        self._cache.flush(account_database(account_id), doc_id)
+        return await self.load(account_id, doc_id, kind)
+
+    async def load_many(self, account_id: str, doc_ids: Sequence[str]) -> dict[str, Document]:
+        """Those of the documents that exist, of any type, in one round trip at most."""
+        wanted = [doc_id for doc_id in doc_ids if is_document_id(doc_id)]
+        return await self._store.get_many(account_database(account_id), wanted)
+
+    async def page(
+        self,
+        account_id: str,
+        *,
+        start: str | None,
+        descending: bool,
+        limit: int | None,
+        include_docs: bool,
+    ) -> list[Row]:
+        """Conferences by id, from ``start`` on (inclusive): summaries, or whole documents."""
+        query = ViewQuery(start=start, descending=descending, limit=limit, include_docs=include_docs)
+        return await self._store.query(account_database(account_id), views.BY_ID, query)
+
+    async def holders_of_numbers(self, account_id: str, numbers: Sequence[str]) -> list[tuple[str, str]]:
+        """Which of the numbers are in use: pairs of number and conference id."""
+        if not numbers:
+            return []
+        query = ViewQuery(keys=list(dict.fromkeys(numbers)))
+        rows = await self._store.query(account_database(account_id), views.BY_NUMBER, query)
+        return [(str(row.key), row.id) for row in rows]
+
+    async def holders_of_name(self, account_id: str, name: str) -> list[str]:
+        """The ids of the conferences with exactly this name."""
+        query = ViewQuery(keys=[name])
+        return [
+            row.id for row in await self._store.query(account_database(account_id), views.BY_NAME, query)
+        ]
+
+    async def owned_by(self, account_id: str, owner_id: str) -> list[str]:
+        """The ids of the conferences that a user owns."""
+        query = ViewQuery(keys=[owner_id])
+        rows = await self._store.query(account_database(account_id), views.BY_OWNER, query)
+        return [row.id for row in rows]
+
+    async def callflows_named(self, account_id: str, names: Sequence[str]) -> list[Mapping[str, Any]]:
+        """The callflows with these names: objects with ``numbers``."""
+        query = ViewQuery(keys=list(names))
+        rows = await self._store.query(account_database(account_id), views.CALLFLOWS_BY_NAME, query)
+        return [row.value for row in rows if isinstance(row.value, Mapping)]
+
+    async def conferences_named(self, account_id: str, name: str) -> list[Document]:
+        """The conferences with exactly this name."""
+        query = ViewQuery(keys=[name], include_docs=True)
+        rows = await self._store.query(account_database(account_id), views.BY_NAME, query)
+        return [row.doc for row in rows if row.doc is not None]
+
+    async def accounts_named(self, normalised: str) -> list[str]:
+        """The ids of the accounts whose name, lower-cased and reduced to [a-z0-9], is this."""
+        query = ViewQuery(keys=[normalised])
+        return [row.id for row in await self._store.query("accounts", views.ACCOUNTS_BY_NAME, query)]
+
+    async def save(self, account_id: str, document: Mapping[str, Any]) -> Document:
+        """Write a new document, or a new revision of one; as it is stored now.
+
+        A soft deletion is a save of a document with ``pvt_deleted``."""
+        database = account_database(account_id)
+        try:
+            rev = await self._store.put(database, document)
+        except DocumentConflict:
+            self._cache.flush(database, document["_id"])
+            raise
+        stored = {**document, "_rev": rev}
+        self._cache.put(database, stored)
+        action = "created" if document.get("_rev") is None else "edited"
+        if stored.get("pvt_deleted"):
+            action = "deleted"
+        await self._on_change(action, encoded(database), stored)
+        return stored
+
+    async def remove(self, account_id: str, document: Mapping[str, Any]) -> None:
+        """Remove a document for good."""
+        database = account_database(account_id)
+        try:
+            rev = await self._store.delete(database, document["_id"], document["_rev"])
+        finally:
+            self._cache.flush(database, document["_id"])
+        await self._on_change("deleted", encoded(database), {**document, "_rev": rev})

@@ -1,0 +1,219 @@
+"""Who holds which number and which name: what makes exactly one of two racing creates win.
+
+A view tells which numbers are in use, but not that somebody is about to use one. So a writer first
+reserves: one document for each number and name, in a database of ours, whose id says what is
+reserved. Of two writers the store lets one make it; the other finds who holds it. A reservation
+outlives its conference when Kazoo itself removes that; then it is found to be stale and taken over.
+
+The reservation runs beside the check by view, so a create takes two steps: both, then the write.
+The same database remembers which account an id belongs to (design 3.3, account isolation).
+
+Where the database cannot be made (no right to), a table in this process is the fallback: races
+between processes are then decided by the views alone, and a warning says so once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+import structlog
+
+from ..clock import Clock
+from .names import account_database
+from .port import DatabaseMissing, Document, DocumentConflict, DocumentMissing, Store, StoreFault
+
+log = structlog.get_logger(__name__)
+
+DATABASE: Final = "crossbar_conferences"
+
+#: Seconds for which a reservation counts although its holder does not use it: it may be writing.
+FRESH: Final = 10.0
+
+Kind = Literal["number", "name", "conference"]
+
+
+@dataclass(frozen=True, slots=True)
+class Clashes:
+    """What is held by other conferences."""
+
+    numbers: tuple[str, ...] = ()
+    name: str | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.numbers) or self.name is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one conference wants to hold."""
+
+    account_id: str
+    conference_id: str
+    numbers: tuple[str, ...] = ()
+    name: str | None = None
+
+    def entries(self) -> list[tuple[Kind, str]]:
+        """Everything in it, once each."""
+        numbers: list[tuple[Kind, str]] = [("number", number) for number in dict.fromkeys(self.numbers)]
+        return numbers if self.name is None else [*numbers, ("name", self.name)]
+
+
+@dataclass(slots=True)
+class _Local:
+    """The fallback: what is being written by this process."""
+
+    held: dict[str, tuple[str, float]] = field(default_factory=dict)
+
+
+class Reservations:
+    """Reserves numbers and names of accounts."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._local: _Local | None = None
+
+    async def reserve(self, claim: Claim) -> Clashes:
+        """Take everything in a claim; what others hold is told, and then nothing is kept."""
+        entries = claim.entries()
+        taken = await asyncio.gather(*(self._take(claim, kind, value) for kind, value in entries))
+        lost = [entry for entry, got in zip(entries, taken, strict=True) if not got]
+        if not lost:
+            return Clashes()
+        await self._release(claim, [entry for entry, got in zip(entries, taken, strict=True) if got])
+        names = [value for kind, value in lost if kind == "name"]
+        return Clashes(
+            tuple(value for kind, value in lost if kind == "number"), names[0] if names else None
+        )
+
+    async def release(self, claim: Claim) -> None:
+        """Let go of everything in a claim that its conference holds."""
+        await self._release(claim, claim.entries())
+
+    async def own(self, account_id: str, conference_id: str) -> None:
+        """Remember whose conference this id is; the first account to say so is believed."""
+        await self._take(Claim(account_id, conference_id), "conference", conference_id)
+
+    async def owner(self, conference_id: str) -> str | None:
+        """The account that an id is known to belong to."""
+        if self._local is not None:
+            return None
+        try:
+            found = await self._store.get(DATABASE, _document_id("", "conference", conference_id))
+        except (DocumentMissing, DatabaseMissing):
+            return None
+        account_id = found.get("account_id")
+        return account_id if isinstance(account_id, str) else None
+
+    async def _take(self, claim: Claim, kind: Kind, value: str) -> bool:
+        if self._local is not None:
+            return self._take_locally(claim, kind, value)
+        account_id = "" if kind == "conference" else claim.account_id
+        document = {
+            "_id": _document_id(account_id, kind, value),
+            "pvt_type": "reservation",
+            "kind": kind,
+            "value": value,
+            "account_id": claim.account_id,
+            "conference_id": claim.conference_id,
+            "taken_at": self._clock(),
+        }
+        try:
+            await self._put(document)
+        except DocumentConflict:
+            return await self._take_over(document)
+        except StoreFault as error:
+            log.warning("reservations_in_process_only", reason=str(error))
+            self._local = _Local()
+            return self._take_locally(claim, kind, value)
+        return True
+
+    async def _take_over(self, document: Mapping[str, Any]) -> bool:
+        try:
+            held = await self._store.get(DATABASE, document["_id"])
+        except DocumentMissing:
+            # Just let go: whoever asks again will get it.
+            return await self._put_or_lose(document)
+        same_account = held.get("account_id") == document["account_id"]
+        if same_account and held.get("conference_id") == document["conference_id"]:
+            return True
+        if document["kind"] == "conference" or await self._is_held(held):
+            return False
+        return await self._put_or_lose({**document, "_rev": held["_rev"]})
+
+    async def _put_or_lose(self, document: Mapping[str, Any]) -> bool:
+        try:
+            await self._store.put(DATABASE, document)
+        except DocumentConflict:
+            return False
+        return True
+
+    async def _is_held(self, held: Document) -> bool:
+        account_id, conference_id = held.get("account_id"), held.get("conference_id")
+        taken_at = held.get("taken_at")
+        is_fresh = isinstance(taken_at, int | float) and self._clock() - taken_at < FRESH
+        try:
+            holder = await self._store.get(account_database(str(account_id)), str(conference_id))
+        except (DocumentMissing, DatabaseMissing, ValueError):
+            # Perhaps it is being written at this moment.
+            return is_fresh
+        if holder.get("pvt_deleted"):
+            return False
+        return _uses(holder, str(held.get("kind")), held.get("value")) or is_fresh
+
+    async def _put(self, document: Mapping[str, Any]) -> None:
+        try:
+            await self._store.put(DATABASE, document)
+        except DatabaseMissing:
+            await self._store.create_database(DATABASE)
+            await self._store.put(DATABASE, document)
+
+    async def _release(self, claim: Claim, entries: Iterable[tuple[Kind, str]]) -> None:
+        await asyncio.gather(*(self._let_go(claim, kind, value) for kind, value in entries))
+
+    async def _let_go(self, claim: Claim, kind: Kind, value: str) -> None:
+        doc_id = _document_id(claim.account_id, kind, value)
+        if self._local is not None:
+            self._local.held.pop(doc_id, None)
+            return
+        try:
+            held = await self._store.get(DATABASE, doc_id)
+            if held.get("conference_id") == claim.conference_id:
+                await self._store.delete(DATABASE, doc_id, held["_rev"])
+        except (DocumentMissing, DocumentConflict, DatabaseMissing):
+            return
+
+    def _take_locally(self, claim: Claim, kind: Kind, value: str) -> bool:
+        assert self._local is not None
+        doc_id = _document_id(claim.account_id, kind, value)
+        holder, until = self._local.held.get(doc_id, (claim.conference_id, 0.0))
+        if holder != claim.conference_id and until > self._clock():
+            return False
+        self._local.held = {
+            key: entry for key, entry in self._local.held.items() if entry[1] > self._clock()
+        }
+        self._local.held[doc_id] = (claim.conference_id, self._clock() + FRESH)
+        return True
+
+
+def numbers_of(document: Mapping[str, Any]) -> list[str]:
+    """Every number of a conference, of all three lists."""
+    places: Sequence[Any] = [document, document.get("member"), document.get("moderator")]
+    numbers: list[str] = []
+    for place, key in zip(places, ("conference_numbers", "numbers", "numbers"), strict=True):
+        listed = place.get(key) if isinstance(place, Mapping) else None
+        numbers += [number for number in listed if isinstance(number, str)] if isinstance(listed, list) else []
+    return numbers
+
+
+def _uses(document: Mapping[str, Any], kind: str, value: Any) -> bool:
+    return document.get("name") == value if kind == "name" else value in numbers_of(document)
+
+
+def _document_id(account_id: str, kind: str, value: str) -> str:
+    # Hashed: names are free text, and an id must not be too long.
+    return f"{account_id or 'any'}-{kind}-{hashlib.sha256(value.encode()).hexdigest()}"

@@ -1,0 +1,39 @@
+"""Our own views: one design document in each account database, one in the accounts database.
+
+They stand under a name of ours, never under one of Kazoo's, whose refresh leaves unknown design
+documents alone. The maps are in ``couchdb_views/``. Source: data.md 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ..resources import design_document
+from .names import ACCOUNTS, account_id_of
+from .port import View
+
+#: The name of our design document, in whatever database.
+OWN_DESIGN: Final = "crossbar_conferences"
+
+BY_ID: Final = View(OWN_DESIGN, "by_id")
+BY_NUMBER: Final = View(OWN_DESIGN, "by_number")
+BY_NAME: Final = View(OWN_DESIGN, "by_name")
+BY_OWNER: Final = View(OWN_DESIGN, "by_owner")
+CALLFLOWS_BY_NAME: Final = View(OWN_DESIGN, "callflows_by_name")
+ACCOUNTS_BY_NAME: Final = View(OWN_DESIGN, "accounts_by_name")
+
+
+def design_for(view: View, database: str) -> Mapping[str, Any] | None:
+    """The design document of ours that a view of a database belongs to; ``None`` for others' views."""
+    design = design_of(database)
+    if design is None or view.design != OWN_DESIGN or view.name not in design["views"]:
+        return None
+    return design
+
+
+def design_of(database: str) -> Mapping[str, Any] | None:
+    """The design document of ours that a database should have."""
+    if account_id_of(database) is not None:
+        return design_document("account")
+    return design_document("accounts") if database == ACCOUNTS else None
