@@ -135,23 +135,23 @@ def _price(value: Any) -> int:
 
 
 async def limits(system: SystemConfig) -> Limits:
-    """The sizes of ``system_config/token_buckets``, with Kazoo's defaults."""
+    """The sizes of ``system_config/token_buckets``, with Kazoo's defaults; one read."""
+    category = await system.category("token_buckets")
 
-    async def number(name: str, default: int, *more: tuple[str, ...]) -> int:
-        for path in ((APPLICATION, name), *more):
-            found = await system.value("token_buckets", path)
-            if found is not None:
-                return max(integer(found, default), 0)
-        return default
+    def first(*paths: tuple[str, ...]) -> Any:
+        return next((found for path in paths if (found := category.value(path)) is not None), None)
 
     plain = Limits()
-    size = await number("max_bucket_tokens", plain.size, ("default", "max_bucket_tokens"))
-    rate = await number("tokens_fill_rate", plain.fill_rate, ("tokens_fill_rate",))
-    idle = await number("inactivity_timeout_s", int(plain.idle_seconds), ("inactivity_timeout_s",))
-    unit = await system.value("token_buckets", (APPLICATION, "tokens_fill_time"))
-    unit = unit or await system.value("token_buckets", "tokens_fill_time")
-    seconds = _UNITS.get(unit, plain.fill_seconds) if isinstance(unit, str) else plain.fill_seconds
-    return Limits(size, rate, seconds, float(max(idle, 1)))
+    size = first((APPLICATION, "max_bucket_tokens"), ("default", "max_bucket_tokens"))
+    rate = first((APPLICATION, "tokens_fill_rate"), ("tokens_fill_rate",))
+    idle = first((APPLICATION, "inactivity_timeout_s"), ("inactivity_timeout_s",))
+    unit = first((APPLICATION, "tokens_fill_time"), ("tokens_fill_time",))
+    return Limits(
+        max(integer(size, plain.size), 0),
+        max(integer(rate, plain.fill_rate), 0),
+        _UNITS.get(unit, plain.fill_seconds) if isinstance(unit, str) else plain.fill_seconds,
+        float(max(integer(idle, int(plain.idle_seconds)), 1)),
+    )
 
 
 def _short(name: str) -> str:

@@ -38,6 +38,25 @@ class CrossbarConfig:
     token_costs: Any = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Category:
+    """One ``system_config`` document, or its absence, seen from this node."""
+
+    document: Document | None
+    scopes: tuple[str, ...]
+
+    def value(self, path: Path, default: Any = None) -> Any:
+        """The value at ``path`` in the first scope that has it; ``null`` is as good as absent."""
+        if self.document is None:
+            return default
+        keys = (path,) if isinstance(path, str) else tuple(path)
+        for scope in self.scopes:
+            found = within(self.document, (scope, *keys))
+            if found is not None:
+                return found
+        return default
+
+
 class SystemConfig:
     """Looks up Kazoo's settings in the database."""
 
@@ -48,8 +67,11 @@ class SystemConfig:
 
     async def value(self, category: str, path: Path, default: Any = None) -> Any:
         """One setting; ``default`` when no scope has it, or the document is not there."""
-        document = await live_document(self._documents, DATABASE, category)
-        return scoped(document, self._scopes, path, default)
+        return (await self.category(category)).value(path, default)
+
+    async def category(self, name: str) -> Category:
+        """All settings of one document, in one read."""
+        return Category(await live_document(self._documents, DATABASE, name), self._scopes)
 
     async def account_value(self, account: Document, category: str, path: Path, default: Any = None) -> Any:
         """One setting as an account sees it.
@@ -66,21 +88,21 @@ class SystemConfig:
 
     async def crossbar(self) -> CrossbarConfig:
         """The settings of the API in one read."""
-        document = await live_document(self._documents, DATABASE, "crossbar")
+        category = await self.category("crossbar")
         known, config = self._crossbar
-        if document is known:
+        if category.document is known:
             # The cache gave the same object again: nothing has changed.
             return config
-        config = _crossbar_config(document, self._scopes)
-        self._crossbar = (document, config)
+        config = _crossbar_config(category)
+        self._crossbar = (category.document, config)
         return config
 
 
-def _crossbar_config(document: Document | None, scopes: Sequence[str]) -> CrossbarConfig:
+def _crossbar_config(category: Category) -> CrossbarConfig:
     plain = CrossbarConfig()
 
     def found(name: str) -> Any:
-        return scoped(document, scopes, name, getattr(plain, name))
+        return category.value(name, getattr(plain, name))
 
     def a_boolean(name: str) -> bool:
         return boolean(found(name), getattr(plain, name))
@@ -97,18 +119,6 @@ def _crossbar_config(document: Document | None, scopes: Sequence[str]) -> Crossb
         simple_authz_ignored_modules=texts(found("simple_authz_ignored_modules"), ()),
         token_costs=found("token_costs"),
     )
-
-
-def scoped(document: Mapping[str, Any] | None, scopes: Sequence[str], path: Path, default: Any) -> Any:
-    """The value at ``path`` in the first scope that has it. Pure."""
-    if document is None:
-        return default
-    keys = (path,) if isinstance(path, str) else tuple(path)
-    for scope in scopes:
-        found = within(document, (scope, *keys))
-        if found is not None:
-            return found
-    return default
 
 
 def within(value: Any, path: Path) -> Any:
