@@ -24,6 +24,8 @@ SHORTEST_MS = 5_001
 LONGEST_MS = 15_000
 #: Published a little before the named life ends.
 EARLY = 0.9
+#: Seconds between two heartbeats at least, however often we are woken.
+SHORTEST_PAUSE = 1.0
 
 _log = structlog.get_logger(__name__)
 
@@ -50,7 +52,7 @@ class Sender(Protocol):
 
 
 class Advertiser:
-    """Sends a heartbeat at once, again and again, and at once after the broker came back."""
+    """Sends a heartbeat at once, again and again, and soon after it is woken."""
 
     def __init__(self, sender: Sender, apps: Iterable[str], version: str | None) -> None:
         startup = gregorian_seconds()
@@ -66,7 +68,7 @@ class Advertiser:
             self._task = asyncio.create_task(self._run(), name="advertise")
 
     def wake(self) -> None:
-        """Send one now: the broker is there again."""
+        """Send one now: the broker is there again, or a node came that doesn't know us."""
         self._woken.set()
 
     async def close(self) -> None:
@@ -81,13 +83,13 @@ class Advertiser:
         while True:
             self._woken.clear()
             expires_ms = random.randint(SHORTEST_MS, LONGEST_MS)
-            if self._sender.connected:
-                await self._send(expires_ms)
+            if self._sender.connected and await self._send(expires_ms):
+                await asyncio.sleep(SHORTEST_PAUSE)
             with suppress(TimeoutError):
-                async with asyncio.timeout(expires_ms / 1000 * EARLY):
+                async with asyncio.timeout(expires_ms / 1000 * EARLY - SHORTEST_PAUSE):
                     await self._woken.wait()
 
-    async def _send(self, expires_ms: int) -> None:
+    async def _send(self, expires_ms: int) -> bool:
         heartbeat = advertise(
             self._sender.node,
             zone=self._sender.zone,
@@ -99,5 +101,6 @@ class Advertiser:
             await self._sender.cast(heartbeat)
         except BrokerError as error:
             _log.info("heartbeat_not_sent", error=type(error).__name__)
-        else:
-            self._sender.counters.advertised += 1
+            return False
+        self._sender.counters.advertised += 1
+        return True

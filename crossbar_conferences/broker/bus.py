@@ -280,7 +280,11 @@ class Bus:
         pending.take(body)
 
     def _on_advertisement(self, body: dict[str, Any], delivery: Delivery) -> None:
+        before = len(self.nodes)
         self.nodes.hear(body, delivery.broker_zone)
+        if self._advertiser is not None and len(self.nodes) > before:
+            # A node that just came does not know us yet, and would not answer our dials (amqp.md 3.4).
+            self._advertiser.wake()
 
     def _on_state(self, connected: bool) -> None:
         if not connected:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from aio_pika.message import decode_timestamp
+from aio_pika.message import decode_timestamp, encode_timestamp, encode_timestamp_number
 from pamqp import common, decode, encode
 
 _SIZE = 8
@@ -40,9 +40,17 @@ def stamp_number(value: datetime | int | None) -> int | None:
     return int(value.timestamp()) if isinstance(value, datetime) else value
 
 
+def _keep_large_number(value: int) -> Any:
+    try:
+        return encode_timestamp_number(value)
+    except (ValueError, OverflowError, OSError):
+        return value
+
+
 def install() -> None:
     """Teach pamqp, and aio-pika's own messages, Kazoo's stamps; may be called again."""
     decode.METHODS["timestamp"] = decode_stamp
     decode.TABLE_MAPPING[b"T"] = decode_stamp
     encode.METHODS["timestamp"] = encode_stamp
     decode_timestamp.register(int, lambda value: value)
+    encode_timestamp.register(int, _keep_large_number)

@@ -59,11 +59,10 @@ async def running(*transports: Transport) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def on_bus(*buses: Bus) -> AsyncIterator[None]:
-    """Buses that are started and connected, and closed afterwards."""
+    """Buses that are started one after the other, each once the last is connected, and closed afterwards."""
     try:
         for bus in buses:
             await bus.start()
-        for bus in buses:
             await connected(bus.transport)
         yield
     finally:
@@ -94,6 +93,16 @@ class Inbox:
                 self._came.clear()
                 await self._came.wait()
         return self.bodies
+
+
+async def eventually(condition: Callable[[], bool | Awaitable[bool]]) -> None:
+    """Wait until something is so that no event tells of."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            held = condition()
+            if held if isinstance(held, bool) else await held:
+                return
+            await asyncio.sleep(0.01)
 
 
 def unique(prefix: str = "t") -> str:

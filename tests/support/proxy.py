@@ -16,7 +16,7 @@ class TcpProxy:
     - `refuse` until `resume`: every connection breaks, new ones break at once;
     - `freeze` until `resume`: connections stay open but nothing passes, as with a host that hangs;
     - `delay`: seconds that every chunk waits, in both directions;
-    - `corrupt`: the next chunk from the service has its bytes turned over.
+    - `corrupt`: the next chunk from the service arrives as zeros.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -100,7 +100,7 @@ class TcpProxy:
                     await asyncio.sleep(self.delay)
                 if spoils and self._corrupt:
                     self._corrupt = False
-                    chunk = bytes(byte ^ 0xFF for byte in chunk)
+                    chunk = bytes(len(chunk))
                 sink.write(chunk)
                 await sink.drain()
         sink.transport.abort()

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from crossbar_conferences.broker.complaints import Complaints, place_of
+from crossbar_conferences.broker.counters import TransportCounters
+from crossbar_conferences.broker.dispatch import Dispatcher
+from crossbar_conferences.broker.port import Delivery
+
+
+async def test_bounded_in_length_and_bytes() -> None:
+    """What doesn't fit is dropped and counted; what was taken is handled."""
+    counters = TransportCounters()
+    seen: list[bytes] = []
+    dispatcher = Dispatcher(lambda delivery: seen.append(delivery.body), counters, max_length=3, max_bytes=10)
+    for body in (b"1", b"22", b"three---", b"4444", b"5", b"6"):
+        dispatcher.push(Delivery("e", "k", body))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert seen == [b"1", b"22", b"4444"]
+    assert (counters.delivered, counters.dropped) == (3, 3)
+    dispatcher.push(Delivery("e", "k", b"7"))
+    await asyncio.sleep(0)
+    assert seen[-1] == b"7"
+    await dispatcher.close()
+
+
+async def test_others_get_their_turn() -> None:
+    """A long stretch of deliveries does not hold up the rest of the process."""
+    handled = 0
+
+    def handler(_: Delivery) -> None:
+        nonlocal handled
+        handled += 1
+
+    dispatcher = Dispatcher(handler, TransportCounters())
+    for _ in range(1_000):
+        dispatcher.push(Delivery("e", "k", b""))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert 0 < handled < 1_000
+    await dispatcher.close()
+
+
+async def test_a_slow_handler_is_cancelled() -> None:
+    """Closing does not wait for a handler that hangs."""
+    begun = asyncio.Event()
+
+    async def handler(_: Delivery) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    dispatcher = Dispatcher(handler, TransportCounters())
+    dispatcher.push(Delivery("e", "k", b""))
+    await begun.wait()
+    async with asyncio.timeout(1):
+        await dispatcher.close()
+
+
+def test_complaints_are_bounded() -> None:
+    """One line of a kind in a while."""
+    now = 0.0
+    complaints = Complaints(clock=lambda: now, interval=60)
+    assert complaints.complain("dropped", "a")
+    assert not complaints.complain("dropped", "a")
+    assert complaints.complain("dropped", "b")
+    now = 61.0
+    assert complaints.complain("dropped", "a")
+
+
+def test_place_of_an_error() -> None:
+    """A log line says where an error was raised, without a traceback."""
+    with pytest.raises(ValueError, match="no") as caught:
+        raise ValueError("no")
+    assert place_of(caught.value).startswith("test_dispatch.py:")
+    assert place_of(ValueError()) == ""

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from crossbar_conferences.broker import nodes
+from crossbar_conferences.broker.nodes import NodesTable
+from crossbar_conferences.kapi.messages import MessageInvalid
+from crossbar_conferences.kapi.nodes import App, advertise
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The table's clock."""
+    return Clock()
+
+
+@pytest.fixture
+def table(clock: Clock) -> NodesTable:
+    """The table of a node in the east."""
+    return NodesTable("own@h", "east", clock=clock)
+
+
+def heartbeat(node: str, *apps: str, zone: str | None = "east", expires: int = 10_000) -> dict[str, Any]:
+    """A heartbeat's body; without zone, as a node that does not say it."""
+    body = dict(advertise(node, zone=zone or "x", expires_ms=expires, apps={app: App() for app in apps}).body)
+    if zone is None:
+        del body["Zone"]
+    return body
+
+
+def test_counts_by_app_and_zone(table: NodesTable) -> None:
+    """Each node counts once for each of its apps, in its zone and in all."""
+    table.hear(heartbeat("a@h", "ecallmgr", "crossbar"))
+    table.hear(heartbeat("a@h", "ecallmgr", "crossbar"))
+    table.hear(heartbeat("b@h", "ecallmgr", zone="west"))
+    assert table.count("ecallmgr") == 2
+    assert table.count("ecallmgr", "east") == 1
+    assert table.count("crossbar") == 1
+    assert table.count("callflow") == 0
+    assert [node.name for node in table.all("ecallmgr")] == ["a@h", "b@h"]
+    assert [node.name for node in table.all(zone="west")] == ["b@h"]
+    assert len(table) == 2
+
+
+def test_expiry(table: NodesTable, clock: Clock) -> None:
+    """A node lives 1.25 times as long as its last heartbeat said."""
+    table.hear(heartbeat("a@h", "ecallmgr", expires=8_000))
+    clock.now += 9.9
+    assert table.count("ecallmgr") == 1
+    table.hear(heartbeat("a@h", "ecallmgr", expires=4_000))
+    clock.now += 4.9
+    assert table.get("a@h") is not None
+    clock.now += 0.1
+    assert table.get("a@h") is None
+    assert table.count("ecallmgr") == 0
+    assert table.zone_of("a@h") is None
+
+
+def test_zone(table: NodesTable) -> None:
+    """A node's zone is what it says, else that of the broker it was read from, else ours."""
+    table.hear(heartbeat("says@h", zone="north"), broker_zone="west")
+    table.hear(heartbeat("read@h", zone=None), broker_zone="west")
+    table.hear(heartbeat("here@h", zone=None))
+    assert table.zone_of("says@h") == "north"
+    assert table.zone_of("read@h") == "west"
+    assert table.zone_of("here@h") == "east"
+    assert table.zone_of("own@h") == "east"
+    assert table.zone_of("unknown@h") is None
+
+
+def test_own_node_is_ignored(table: NodesTable) -> None:
+    """A heartbeat under our own name, whoever sent it, changes nothing."""
+    assert table.hear(heartbeat("own@h", "ecallmgr")) is None
+    assert len(table) == 0
+
+
+def test_nonsense_is_refused(table: NodesTable) -> None:
+    """What is no heartbeat raises, and the table stays as it is."""
+    for body in ([], {}, {**heartbeat("a@h"), "Expires": "soon"}, {**heartbeat("a@h"), "Node": 7}):
+        with pytest.raises(MessageInvalid):
+            table.hear(body)
+    assert len(table) == 0
+
+
+def test_bounded(table: NodesTable, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flood of names is not taken in, nodes that are known stay, and room comes back."""
+    monkeypatch.setattr(nodes, "MAX_NODES", 3)
+    for number in range(5):
+        table.hear(heartbeat(f"n{number}@h"))
+    assert len(table) == 3
+    assert table.hear(heartbeat("n0@h", "ecallmgr")) is not None
+    clock.now += 60
+    assert table.hear(heartbeat("n4@h")) is not None
