@@ -81,7 +81,6 @@ class Bus:
         self._clock = clock
         self._complaints = Complaints(clock=clock)
         self._pending: dict[str, Pending] = {}
-        self._consumers: list[Consumer] = []
         self._replies: Consumer | None = None
         self._listening_since: float | None = None
         self._advertiser = Advertiser(self, apps, version) if advertise else None
@@ -122,7 +121,6 @@ class Bus:
         self._replies = await self._transport.consume(self._on_reply)
         # Replies come through the exchange, not straight to the queue (amqp.md 3.1).
         await self._replies.bind(Binding(TARGETED, self._replies.queue))
-        self._consumers.append(self._replies)
         await self.listen(self._on_advertisement, [Binding(NODES, "")], federate=True)
         if self._transport.connected:
             self._on_state(True)
@@ -134,9 +132,6 @@ class Bus:
         if self._advertiser is not None:
             await self._advertiser.close()
         self._interrupt()
-        for consumer in self._consumers:
-            await consumer.close()
-        self._consumers.clear()
         await self._transport.close()
 
     async def cast(self, outgoing: Outgoing, *, mandatory: bool = False) -> bool:
@@ -147,13 +142,17 @@ class Bus:
         return await self._publish(outgoing, mandatory=mandatory)
 
     async def reply(self, request: Mapping[str, Any], body: Mapping[str, Any]) -> None:
-        """Answer a request that we heard, at its ``Server-ID``. Raises `MessageInvalid` without one."""
+        """Answer a request that we heard, at its ``Server-ID``, on the broker where it was heard.
+
+        Raises `MessageInvalid` when it has none, `BrokerUnavailable`."""
         server_id = request.get("Server-ID")
         if not isinstance(server_id, str) or not server_id:
             raise MessageInvalid("the request has no Server-ID to answer to")
         address = reply_address(server_id)
         headers = None if address.process is None else {"Deliver-To-PID": bytearray(address.process.encode())}
-        await self._publish(Outgoing(TARGETED, address.routing_key, body), headers=headers)
+        zone = request.get("AMQP-Broker-Zone")
+        outgoing = Outgoing(TARGETED, address.routing_key, body)
+        await self._publish(outgoing, headers=headers, broker_zone=zone if isinstance(zone, str) else None)
 
     async def call(
         self,
@@ -191,6 +190,9 @@ class Bus:
         is published when no such node is known: ``Collected(expected=0)`` comes at once, as in
         Kazoo (amqp.md 3.3); ``ask_anyway`` asks nevertheless while `settling`, since a node may
         have been there before us. Raises `BrokerUnavailable` when the request cannot be published."""
+        if not self._transport.connected:
+            # Not "nothing runs": we just can't know.
+            raise BrokerUnavailable
         zone = self.zone if scope == "own" else None
 
         def expected() -> int:
@@ -218,7 +220,9 @@ class Bus:
             body = self._decode(delivery)
             if body is None:
                 return None
-            if delivery.broker_zone is not None:
+            if delivery.broker_zone is None:
+                body.pop("AMQP-Broker-Zone", None)
+            else:
                 body["AMQP-Broker-Zone"] = delivery.broker_zone
             try:
                 result = handler(body, delivery)
@@ -227,25 +231,27 @@ class Bus:
                 return None
             return None if result is None else self._finish(result, delivery)
 
-        consumer = await self._transport.consume(hear, bindings, queue=queue, federate=federate)
-        self._consumers.append(consumer)
-        return consumer
-
-    async def stop_listening(self, consumer: Consumer) -> None:
-        """Close what `listen` gave; its queue goes away."""
-        if consumer in self._consumers:
-            self._consumers.remove(consumer)
-        await consumer.close()
+        return await self._transport.consume(hear, bindings, queue=queue, federate=federate)
 
     async def _publish(
-        self, outgoing: Outgoing, *, headers: Mapping[str, Any] | None = None, mandatory: bool = False
+        self,
+        outgoing: Outgoing,
+        *,
+        headers: Mapping[str, Any] | None = None,
+        mandatory: bool = False,
+        broker_zone: str | None = None,
     ) -> bool:
         try:
             body = orjson.dumps(outgoing.body)
         except TypeError as error:
             raise MessageInvalid("the message cannot be written as JSON") from error
         routed = await self._transport.publish(
-            outgoing.exchange, outgoing.routing_key, body, headers=headers, mandatory=mandatory
+            outgoing.exchange,
+            outgoing.routing_key,
+            body,
+            headers=headers,
+            mandatory=mandatory,
+            broker_zone=broker_zone,
         )
         self.published[outgoing.exchange] += 1
         if self.recorder is not None:

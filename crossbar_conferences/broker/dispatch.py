@@ -42,6 +42,9 @@ class Dispatcher:
         self._filled = asyncio.Event()
         self._task = asyncio.create_task(self._run(), name="dispatch")
 
+    def __len__(self) -> int:
+        return len(self._inbox)
+
     def push(self, delivery: Delivery) -> None:
         """Hand in a delivery; never blocks and never raises."""
         size = len(delivery.body)

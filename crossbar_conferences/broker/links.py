@@ -70,7 +70,7 @@ class Tenure:
 
 
 class Link:
-    """A broker. ``zone`` is ``None`` for one of our own zone, which is also published to."""
+    """A broker. ``zone`` is ``None`` for one of our own zone."""
 
     def __init__(
         self,
@@ -169,17 +169,15 @@ class Link:
             opened.append(reading)
             lost = [reading.lost]
             await self._declare_exchanges(reading)
+            writing = reading
             if self.zone is None:
                 # Its own connection: a broker short of memory blocks those that publish, not those that read.
                 writing = await self._open("writing")
                 opened.append(writing)
                 lost.append(writing.lost)
-                plain, confirming = await writing.channel(), await writing.channel(confirms=True)
-                closed = asyncio.Event()
-                for channel in (plain, confirming):
-                    channel.close_callbacks.add(lambda *_: closed.set())
-                lost.append(closed)
-                self._publisher = await Publisher.open(plain, confirming)
+            closed = asyncio.Event()
+            lost.append(closed)
+            self._publisher = await self._open_publisher(writing, closed)
             self._faults.clear(self.name, UNREACHABLE, CREDENTIALS_REFUSED)
             _log.info("broker_connected", broker=self.name, zone=self.zone)
             self.connection = reading
@@ -200,6 +198,13 @@ class Link:
             within=self._options.connect_within,
             name=f"{self._options.connection_name} {purpose}",
         )
+
+    async def _open_publisher(self, connection: Connection, closed: asyncio.Event) -> Publisher:
+        async with asyncio.timeout(self._options.connect_within):
+            channels = await connection.channel(), await connection.channel(confirms=True)
+            for channel in channels:
+                channel.close_callbacks.add(lambda *_: closed.set())
+            return await Publisher.open(*channels)
 
     async def _declare_exchanges(self, connection: Connection) -> None:
         """Declare with Kazoo's flags; where somebody declared otherwise, say so and live with it.

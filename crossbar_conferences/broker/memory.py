@@ -190,6 +190,11 @@ class _MemoryConsumer:
         """The queue's name."""
         return self._name
 
+    @property
+    def backlog(self) -> int:
+        """How many deliveries wait for the handler."""
+        return len(self._dispatcher)
+
     async def bind(self, binding: Binding) -> None:
         """Hear one more topic."""
         check_exchange(binding.exchange, self._transport.broker.exchanges)
@@ -260,6 +265,11 @@ class MemoryTransport:
             Fault(UNREACHABLE, f"memory:{zone}") for zone, broker in brokers.items() if not broker.running
         )
 
+    @property
+    def backlog(self) -> int:
+        """How many deliveries came and wait for their handler."""
+        return sum(consumer.backlog for consumer in self._consumers)
+
     async def start(self) -> None:
         """Begin; consumers made before have their queues from now on."""
         if self._started:
@@ -286,11 +296,13 @@ class MemoryTransport:
         *,
         headers: Mapping[str, Any] | None = None,
         mandatory: bool = False,
+        broker_zone: str | None = None,
     ) -> bool:
         """Publish; raises `BrokerUnavailable` while the broker is stopped."""
-        if not self.connected:
+        broker = self.broker if broker_zone is None else self.other_zones.get(broker_zone)
+        if broker is None or not broker.running or not self._started:
             raise BrokerUnavailable
-        check_exchange(exchange, self.broker.exchanges)
+        check_exchange(exchange, broker.exchanges)
         check_routing_key(routing_key)
         self.counters.published += 1
         message = Delivery(
@@ -301,7 +313,7 @@ class MemoryTransport:
             headers=MappingProxyType(dict(headers or {})),
             timestamp=gregorian_microseconds(),
         )
-        return self.broker.inject(message) or not mandatory
+        return broker.inject(message) or not mandatory
 
     async def consume(
         self,

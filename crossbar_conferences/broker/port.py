@@ -110,6 +110,11 @@ class Transport(Protocol):
         """What is wrong with the brokers right now."""
         ...
 
+    @property
+    def backlog(self) -> int:
+        """How many deliveries came and wait for their handler."""
+        ...
+
     async def start(self) -> None:
         """Begin connecting, in the background; returns soon even when no broker is there."""
 
@@ -124,11 +129,15 @@ class Transport(Protocol):
         *,
         headers: Mapping[str, Any] | None = None,
         mandatory: bool = False,
+        broker_zone: str | None = None,
     ) -> bool:
         """Publish as Kazoo does (amqp.md 1.4: JSON, timestamp in microseconds since year 0).
 
         Returns whether it was routed, as far as is known (always ``True`` without
-        ``mandatory``). Raises `BrokerUnavailable` within a bound."""
+        ``mandatory``). ``broker_zone``: on that zone's broker instead of ours, which is right for
+        nothing but answering a request that was read there (amqp.md 1.3). Raises
+        `BrokerUnavailable` within a bound, `BrokerError` for an exchange that nobody declares or a
+        key that is too long."""
         ...
 
     async def consume(

@@ -84,6 +84,11 @@ class RabbitTransport:
         """What is wrong with the brokers right now."""
         return self._faults.list()
 
+    @property
+    def backlog(self) -> int:
+        """How many deliveries came and wait for their handler."""
+        return sum(consumer.backlog for consumer in self._consumers)
+
     async def start(self) -> None:
         """Begin connecting to every broker, in the background."""
         for link in (*self._own, *self._others):
@@ -104,14 +109,13 @@ class RabbitTransport:
         *,
         headers: Mapping[str, Any] | None = None,
         mandatory: bool = False,
+        broker_zone: str | None = None,
     ) -> bool:
-        """Publish on the primary broker. Raises `BrokerUnavailable` within a bound, and
-        `BrokerError` for an exchange that is not known or a key that is too long."""
+        """Publish on the primary broker, or on that of another zone."""
         check_exchange(exchange, self._exchanges)
         check_routing_key(routing_key)
-        if self._primary is None or not self._connected:
-            raise BrokerUnavailable
-        routed = await self._primary.publish(exchange, routing_key, body, headers, mandatory)
+        link = self._link_to(broker_zone)
+        routed = await link.publish(exchange, routing_key, body, headers, mandatory)
         self._counters.published += 1
         return routed
 
@@ -150,6 +154,17 @@ class RabbitTransport:
         """A consumer closed itself."""
         if consumer in self._consumers:
             self._consumers.remove(consumer)
+
+    def _link_to(self, zone: str | None) -> Link:
+        if zone is None:
+            if self._primary is None or not self._connected:
+                raise BrokerUnavailable
+            return self._primary
+        # A zone's own nodes use its smallest URI too, so whoever asked there reads that broker.
+        links = sorted((link for link in self._others if link.zone == zone and link.up), key=_uri)
+        if not links:
+            raise BrokerUnavailable(f"there is no broker of zone {zone}")
+        return links[0]
 
     def _link(self, uri: str, zone: str | None) -> Link:
         return Link(uri, zone, self._exchanges, self._options, self._faults, self._on_link)
@@ -213,6 +228,10 @@ class RabbitTransport:
             listener(connected)
 
 
+def _uri(link: Link) -> str:
+    return link.uri
+
+
 class RabbitConsumer:
     """A queue that is being read, on whichever broker is primary, and on other zones'."""
 
@@ -230,6 +249,11 @@ class RabbitConsumer:
     def queue(self) -> str:
         """The queue's name."""
         return self._name
+
+    @property
+    def backlog(self) -> int:
+        """How many deliveries wait for the handler."""
+        return len(self._dispatcher)
 
     async def open(self, links: Iterable[Link], options: RabbitOptions, faults: Faults) -> None:
         """Begin reading; returns once that is so on the brokers that are there, or failed once."""

@@ -412,6 +412,32 @@ async def test_zones_in_memory() -> None:
         assert collected.expected == 1
 
 
+async def test_answers_in_another_zone() -> None:
+    """A request heard on another zone's broker is answered there, where the asker reads."""
+    east, west, room = MemoryBroker(), MemoryBroker(), unique("room")
+    bus = Bus(MemoryTransport(east, zone="east"), "a@h")
+    far = Bus(MemoryTransport(west, zone="west", other_zones={"east": east}), "far@h")
+
+    async def answer(body: dict[str, Any], delivery: Delivery) -> None:
+        assert delivery.broker_zone == "east"
+        response = conference.search_response({"Conference-ID": room}, far.origin(), body["Msg-ID"])
+        await far.reply(body, response)
+
+    async with on_bus(bus, far):
+        await far.listen(answer, [Binding("conference", conference.DISCOVERY_KEY)], federate=True)
+        assert await bus.call(search(bus, room), conference.is_search_response, PATIENCE)
+        east.stop()
+        with pytest.raises(BrokerUnavailable):
+            await far.reply({"Server-ID": "q", "AMQP-Broker-Zone": "east"}, {})
+
+
+async def test_collect_without_broker() -> None:
+    """Without a broker the answer is not that nothing runs."""
+    bus = Bus(MemoryTransport(MemoryBroker()), "a@h")
+    with pytest.raises(BrokerUnavailable):
+        await bus.collect(search(bus, unique()))
+
+
 def test_node_name() -> None:
     """A node that is not name@host is refused."""
     with pytest.raises(ValueError, match="name@host"):

@@ -342,6 +342,9 @@ async def test_other_zones(amqp_url: str) -> None:
             assert await plain.wait(1) == [b"x"]
             name = f"{consumer.queue}-east"
             assert await transport.publish("", name, b"y", mandatory=True)
+            assert await transport.publish("", name, b"y", mandatory=True, broker_zone="west")
+            with pytest.raises(BrokerUnavailable):
+                await transport.publish("", name, b"y", broker_zone="north")
             # Loss of another zone's broker is no loss of ours, and its queue comes back.
             proxy.cut()
             await eventually(lambda: transport.counters.connected == 3)

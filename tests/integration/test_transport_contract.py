@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 
 import pytest
 
 from crossbar_conferences.broker.port import Binding, BrokerError, BrokerUnavailable, Delivery, Queue
 from crossbar_conferences.clock import gregorian_microseconds
-from tests.support.brokers import Bench, Inbox, connected, memory_bench, rabbit_bench, running, unique
+from tests.support.brokers import (
+    Bench,
+    Inbox,
+    connected,
+    eventually,
+    memory_bench,
+    rabbit_bench,
+    running,
+    unique,
+)
 
 
 @pytest.fixture(params=["memory", "rabbit"])
@@ -20,7 +28,7 @@ async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
         async with memory_bench() as bench:
             yield bench
     else:
-        async with rabbit_bench(os.environ["AMQP_URL"]) as bench:
+        async with rabbit_bench(request.getfixturevalue("amqp_url")) as bench:
             yield bench
 
 
@@ -255,6 +263,23 @@ async def test_refusals(bench: Bench) -> None:
             await consumer.bind(Binding("nowhere", "k"))
         await transport.publish("conference", token, b"1")
         assert await inbox.wait(1) == [b"1"]
+
+
+async def test_backlog(bench: Bench) -> None:
+    """Deliveries that wait for a slow handler are seen from outside."""
+    token, transport = unique(), bench.transport()
+    go = asyncio.Event()
+
+    async def handler(_: Delivery) -> None:
+        await go.wait()
+
+    async with running(transport):
+        await transport.consume(handler, [Binding("conference", token)])
+        for _ in range(4):
+            await transport.publish("conference", token, b"x")
+        await eventually(lambda: transport.backlog == 3)
+        go.set()
+        await eventually(lambda: transport.backlog == 0)
 
 
 async def test_private_queue_names(bench: Bench) -> None:
