@@ -14,19 +14,19 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-
+from .auth import keys
+from .auth.mint import mint
+from .auth.port import StoreDocuments
 from .clock import gregorian_seconds
 from .store.names import account_database, encoded
 from .store.port import Document, DocumentConflict, DocumentMissing, Store
 
 #: The key that signs the demo's tokens, unless the store names another one.
 SYSTEM_KEY = "c0ffee00c0ffee00c0ffee00c0ffee00"
-KEY_ATTACHMENT = "private_key.pem"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,50 +129,37 @@ async def seed(store: Store, data: DataSet) -> None:
         await _add(store, database, document)
 
 
+async def mint_tokens(store: Store, data: DataSet, expires_in: float = 86_400) -> dict[str, str]:
+    """A token of every user, by name; ``expires_in`` seconds from now. Raises `MintError`."""
+    documents = StoreDocuments(store)
+    return {
+        name: await mint(documents, user.account.id, user.id, expires_in=expires_in)
+        for name, user in data.users.items()
+    }
+
+
 async def _seed_key(store: Store) -> None:
-    await _add(
-        store,
-        "system_config",
-        {
-            "_id": "auth",
-            "default": {"system_key": SYSTEM_KEY, "secret_for_user_signature": secrets.token_hex(16)},
-            "pvt_type": "config",
-        },
-    )
-    configured = (await store.get("system_config", "auth")).get("default", {})
-    key_id = configured.get("system_key", SYSTEM_KEY)
-    await _add(store, "system_auth", {"_id": key_id, "pvt_type": "system_key"})
+    made = await asyncio.to_thread(keys.generate, SYSTEM_KEY)
+    await _add(store, "system_config", made.config)
+    key_id = (await store.get("system_config", "auth")).get("default", {}).get("system_key", SYSTEM_KEY)
+    await _add(store, keys.DATABASE, {**made.document, "_id": key_id})
     try:
-        await store.attachment("system_auth", key_id, KEY_ATTACHMENT)
+        await store.attachment(keys.DATABASE, key_id, keys.ATTACHMENT)
     except DocumentMissing:
-        pem = await asyncio.to_thread(_new_key)
-        rev = str((await store.get("system_auth", key_id))["_rev"])
-        try:
+        rev = str((await store.get(keys.DATABASE, key_id))["_rev"])
+        # A conflict: somebody seeds at the same time, and one key is enough.
+        with suppress(DocumentConflict):
             await store.put_attachment(
-                "system_auth", key_id, rev, KEY_ATTACHMENT, "application/x-pem-file", pem
+                keys.DATABASE, key_id, rev, keys.ATTACHMENT, keys.CONTENT_TYPE, made.pem
             )
-        except DocumentConflict:
-            # Somebody seeds at the same time; one key is enough.
-            return
-
-
-def _new_key() -> bytes:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.TraditionalOpenSSL,
-        serialization.NoEncryption(),
-    )
 
 
 async def _add(store: Store, database: str, document: Document) -> None:
     try:
         await store.get(database, document["_id"])
     except DocumentMissing:
-        try:
+        with suppress(DocumentConflict):
             await store.put(database, document)
-        except DocumentConflict:
-            return
 
 
 def _documents(data: DataSet) -> Iterator[tuple[str, Document]]:

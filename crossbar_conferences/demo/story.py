@@ -9,13 +9,14 @@ import sys
 import aiohttp
 
 from ..dataset import DataSet
+from ..errors import CrossbarConferencesError
 from .connection import Connection
 from .narrator import REQUEST_SECONDS, Narrator
 
 NUMBER = "7001"
 
 
-class SwitchFailed(Exception):
+class SwitchFailed(CrossbarConferencesError):
     """The virtual switch did not do what the story needs."""
 
 
@@ -113,13 +114,18 @@ async def tell(
     await narrator.request("GET", document, status=404, expect={"status": "error", "error": "404"})
 
 
+async def command_switch(http: aiohttp.ClientSession, switch_url: str, *args: str) -> None:
+    """Have the virtual switch do a step. Raises `SwitchFailed`."""
+    timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
+    async with http.post(switch_url, data=json.dumps({"args": args}), timeout=timeout) as answer:
+        if answer.status != 200:
+            raise SwitchFailed(f"the virtual switch answered {answer.status}: {await answer.text()}")
+
+
 async def _switch(
     narrator: Narrator, http: aiohttp.ClientSession, connection: Connection, *args: str
 ) -> None:
-    body = json.dumps({"args": args})
+    body = json.dumps({"args": args}, ensure_ascii=False)
     narrator.command(f"curl -s -d {shlex.quote(body)} {shlex.quote(connection.switch_url)}")
-    timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
-    async with http.post(connection.switch_url, data=body, timeout=timeout) as answer:
-        if answer.status != 200:
-            raise SwitchFailed(f"the virtual switch answered {answer.status}: {await answer.text()}")
+    await command_switch(http, connection.switch_url, *args)
     narrator.check(" ".join(("the switch did:", *args)), True)
