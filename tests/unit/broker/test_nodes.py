@@ -88,7 +88,8 @@ def test_own_node_is_ignored(table: NodesTable) -> None:
 
 def test_nonsense_is_refused(table: NodesTable) -> None:
     """What is no heartbeat raises, and the table stays as it is."""
-    for body in ([], {}, {**heartbeat("a@h"), "Expires": "soon"}, {**heartbeat("a@h"), "Node": 7}):
+    bodies: list[Any] = [[], {}]
+    for body in (*bodies, {**heartbeat("a@h"), "Expires": "soon"}, {**heartbeat("a@h"), "Node": 7}):
         with pytest.raises(MessageInvalid):
             table.hear(body)
     assert len(table) == 0

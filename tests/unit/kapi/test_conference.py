@@ -131,7 +131,13 @@ def test_search_response() -> None:
     assert body["Participants"] == []
     assert conference.is_search_response({**body, "Colour": "red"})
     assert conference.is_search_response({**body, "Conferences": {}})
-    for lie in ({"Participants": "none"}, {"Run-Time": "3"}, {"Conferences": []}, {"Msg-ID": None}):
+    lies: tuple[dict[str, Any], ...] = (
+        {"Participants": "none"},
+        {"Run-Time": "3"},
+        {"Conferences": []},
+        {"Msg-ID": None},
+    )
+    for lie in lies:
         assert not conference.is_search_response({**body, **lie})
     assert not conference.is_search_response([body])
 
@@ -167,7 +173,13 @@ def test_dial() -> None:
     assert "Profile-Name" not in outgoing.body
     assert outgoing.body["Application-Name"] == "dial"
     conference.check_dial(outgoing.body)
-    for wrong in ({"Timeout": None}, {"Timeout": "20"}, {"Endpoints": []}, {"Conference-ID": None}):
+    mistakes: tuple[dict[str, Any], ...] = (
+        {"Timeout": None},
+        {"Timeout": "20"},
+        {"Endpoints": []},
+        {"Conference-ID": None},
+    )
+    for wrong in mistakes:
         with pytest.raises(MessageInvalid):
             conference.dial("east", {**fields, **wrong}, CROSSBAR_ORIGIN)
 
