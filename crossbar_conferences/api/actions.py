@@ -104,9 +104,7 @@ class Actions:
         if is_true(exchange.query.get("dry_run")):
             show_dry_run(exchange, shown(plan.messages), answer.data)
             return
-        outcome = await self.executor.carry_out(
-            plan, exchange.account_id, exchange.conference_id, wait=wait
-        )
+        outcome = await self.executor.carry_out(plan, exchange.account_id, exchange.conference_id, wait=wait)
         if outcome.confirmed is None:
             return
         answer.status = 200 if outcome.confirmed else 202
@@ -141,7 +139,9 @@ class Actions:
             return None
         if not isinstance(text, str) or not text.isascii() or not text.isdecimal() or len(text) > 9:
             message = "Value did not match type(s): integer"
-            raise validation_error({"wait": {"type": {"message": message, "target": "integer", "value": text}}})
+            raise validation_error(
+                {"wait": {"type": {"message": message, "target": "integer", "value": text}}}
+            )
         return min(int(text), self.wait_limit) / 1000
 
 

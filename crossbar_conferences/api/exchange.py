@@ -63,6 +63,8 @@ class Exchange:
     #: Names from the path: account_id, user_id, conference_id, participant_id.
     parameters: dict[str, str] = field(default_factory=dict)
     allowed: tuple[str, ...] | None = None
+    #: The name of the route in the table, for logs and metrics.
+    route: str = "none"
     token: str | None = None
     identity: Identity | None = None
     account: Mapping[str, Any] | None = None
@@ -71,6 +73,8 @@ class Exchange:
     consumed: int = 0
     remaining: int = 0
     answer: Answer = field(default_factory=Answer)
+    #: What a handler's validation made ready for its execution.
+    prepared: Any = None
 
     @property
     def account_id(self) -> str:

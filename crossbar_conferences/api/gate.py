@@ -84,14 +84,14 @@ class Gate:
         if exchange.account is None:
             # Below no account: nobody but the cluster's master could mean anything by it.
             raise forbidden()
-        arguments = exchange.tokens[exchange.tokens.index("conferences") + 1 :] if (
-            "conferences" in exchange.tokens
-        ) else exchange.tokens[3:]
-        endpoint = "conferences" if "conferences" in exchange.tokens else exchange.tokens[2]
+        identity = exchange.identity
+        if identity.conference_id is not None and not _is_guests_own(exchange, identity.conference_id):
+            # A public link's token opens one conference, to look at (links.py).
+            raise forbidden()
+        tokens = exchange.tokens
+        at = tokens.index("conferences") if "conferences" in tokens else 2
         try:
-            await self.auth.authorize(
-                exchange.identity, exchange.account, exchange.verb, arguments, endpoint
-            )
+            await self.auth.authorize(identity, exchange.account, exchange.verb, tokens[at + 1 :], tokens[at])
         except AuthFailure as failure:
             raise as_error(failure) from None
 
@@ -122,6 +122,10 @@ class Gate:
 
     def _bucket(self, exchange: Exchange) -> str:
         return buckets.bucket_name(exchange.client_ip, exchange.parameters.get("account_id"))
+
+
+def _is_guests_own(exchange: Exchange, conference_id: str) -> bool:
+    return exchange.verb == "GET" and exchange.parameters.get("conference_id") == conference_id
 
 
 def as_error(failure: AuthFailure) -> ApiError:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
+from urllib.parse import unquote
 
 import structlog
 from aiohttp import web
@@ -20,11 +22,11 @@ from multidict import CIMultiDictProxy
 from ..clock import Clock
 from ..errors import CrossbarConferencesError
 from . import envelope, negotiation, responses, routes
-from .gate import Gate
 from .body import Body, read_body, read_query, too_large
 from .errors import ApiError, invalid_account, invalid_credentials, invalid_method, not_found
 from .exchange import Exchange
 from .faults import as_api_error
+from .gate import Gate
 
 log = structlog.get_logger(__name__)
 
@@ -45,8 +47,38 @@ class Handler(Protocol):
         """Do it; not called for GET."""
 
 
+#: Told of every request that is done: route, verb, status, seconds.
+Observer = Callable[[str, str, int, float], None]
+
 #: A route that streams answers the response itself (server-sent events).
 Streamer = Callable[[Exchange, web.Request], Awaitable[web.StreamResponse]]
+
+
+class Load:
+    """How many requests are in hand, against a limit; told of each when it is done."""
+
+    def __init__(self, limit: int, observer: Observer | None = None) -> None:
+        self.running = 0
+        self._limit = limit
+        self._observer = observer
+
+    def is_over(self) -> bool:
+        """Whether there are more requests than may be."""
+        return self.running > self._limit
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Count one request while it is in hand."""
+        self.running += 1
+        try:
+            yield
+        finally:
+            self.running -= 1
+
+    def observe(self, route: str, verb: str, status: int, seconds: float) -> None:
+        """A request is done."""
+        if self._observer is not None:
+            self._observer(route, verb, status, seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +92,34 @@ class Pipeline:
     clock: Clock
     body_limit: int
     trusted_proxies: frozenset[str]
+    load: Load
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer a request; whatever happens, with a response from the catalogue."""
         exchange = self._exchange(request)
+        begun = self.clock()
         structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
+        with self.load.one():
+            response = await self._respond(request, exchange)
+        # The one line that says what a request was; what else is logged has its id.
+        log.info(
+            "request",
+            method=exchange.verb,
+            path=exchange.path[:512],
+            status=response.status,
+            seconds=round(self.clock() - begun, 4),
+            client=exchange.client_ip,
+            account=exchange.identity.account_id if exchange.identity else None,
+            user=exchange.identity.owner_id if exchange.identity else None,
+        )
+        self.load.observe(exchange.route, exchange.verb, response.status, self.clock() - begun)
+        return response
+
+    async def _respond(self, request: web.Request, exchange: Exchange) -> web.StreamResponse:
         try:
+            if self.load.is_over():
+                data = {"message": "too many requests at once"}
+                raise ApiError("overloaded", data, headers={"retry-after": "1"})
             return await self._answer(request, exchange)
         except CrossbarConferencesError as error:
             return self._failed(exchange, as_api_error(error))
@@ -130,7 +184,7 @@ class Pipeline:
     def _exchange(self, request: web.Request) -> Exchange:
         # The raw path: an id may hold an encoded slash, which must not become a separator.
         raw_path, _, raw_query = request.raw_path.partition("?")
-        parts = [part for part in raw_path.split("/")[1:]]
+        parts = list(raw_path.split("/")[1:])
         while parts and not parts[-1]:
             parts.pop()
         return Exchange(
@@ -180,6 +234,7 @@ class Pipeline:
             raise not_found()
         route, exchange.parameters = found
         exchange.allowed = route.verbs
+        exchange.route = route.name
         return route
 
     async def _admit(self, exchange: Exchange, route: routes.Route) -> None:
@@ -195,8 +250,6 @@ class Pipeline:
 
 
 def _decode(part: str) -> str:
-    from urllib.parse import unquote
-
     return unquote(part, errors="replace")
 
 

@@ -17,6 +17,7 @@ from ..conference.rooms import Room
 from ..live.port import Live, Sighting
 from ..store.documents import Documents
 from ..store.port import DocumentMissing
+from ..store.reservations import Reservations
 from . import envelope
 from .errors import bad_identifier
 from .exchange import Exchange, is_true
@@ -28,6 +29,7 @@ class Reader:
 
     documents: Documents
     live_state: Live
+    reservations: Reservations
     clock: Clock
 
     def now(self) -> float:
@@ -74,12 +76,14 @@ class Reader:
             room = found.room(exchange.conference_id)
             if room is not None and room.account_id == exchange.account_id:
                 sighting = found
+        owner = None if has_document else await self.reservations.owner(exchange.conference_id)
         access = conference_access(
             exchange.account_id,
             exchange.conference_id,
             has_document=has_document,
             running_for=room.account_id if room else None,
             is_running=room is not None,
+            is_owned_elsewhere=owner not in (None, exchange.account_id),
         )
         if not access.is_allowed:
             raise bad_identifier(exchange.conference_id)

@@ -27,7 +27,7 @@ _UNSAFE_IN_FILE_NAME = re.compile(r"[^A-Za-z0-9._ -]")
 def success_response(exchange: Exchange, frame: envelope.Frame, now: float) -> web.Response:
     """The response to an exchange that went well."""
     answer = exchange.answer
-    headers = _headers(exchange, always_cors=answer.explicit)
+    headers = plain_headers(exchange, always_cors=answer.explicit)
     headers.update(answer.headers)
     if answer.location is not None:
         headers["location"] = answer.location
@@ -42,7 +42,7 @@ def success_response(exchange: Exchange, frame: envelope.Frame, now: float) -> w
 
 def not_modified(exchange: Exchange) -> web.Response:
     """304: what the client holds is still right."""
-    headers = _headers(exchange, always_cors=False)
+    headers = plain_headers(exchange, always_cors=False)
     headers["expires"] = negotiation.EXPIRED
     if exchange.answer.etag is not None:
         headers["etag"] = exchange.answer.etag
@@ -52,9 +52,9 @@ def not_modified(exchange: Exchange) -> web.Response:
 def error_response(exchange: Exchange, frame: envelope.Frame, now: float, error: ApiError) -> web.Response:
     """The response to an exchange that failed; some errors have no body (http.md 7)."""
     if error.entry.empty:
-        plain = _headers(exchange, always_cors=False)
+        plain = plain_headers(exchange, always_cors=False)
         return web.Response(status=error.entry.status, headers={**plain, **error.headers})
-    headers = _headers(exchange, always_cors=True)
+    headers = plain_headers(exchange, always_cors=True)
     if exchange.answer.location is not None:
         headers["location"] = exchange.answer.location
     headers.update(error.headers)
@@ -64,16 +64,17 @@ def error_response(exchange: Exchange, frame: envelope.Frame, now: float, error:
 
 def preflight_response(exchange: Exchange) -> web.Response:
     """The answer to a browser's preflight."""
-    return web.Response(headers=_headers(exchange, always_cors=True))
+    return web.Response(headers=plain_headers(exchange, always_cors=True))
 
 
-def _headers(exchange: Exchange, *, always_cors: bool) -> dict[str, str]:
+def plain_headers(exchange: Exchange, *, always_cors: bool = False) -> dict[str, str]:
+    """The headers that every answer has."""
     headers = {"x-request-id": exchange.request_id}
     if exchange.negotiated:
         headers["content-language"] = negotiation.language(exchange.headers.get("Accept-Language"))
         headers["vary"] = "accept-language, accept"
     if always_cors or negotiation.is_cors_request(exchange.headers):
-        headers.update(negotiation.cors_headers(exchange.allowed))
+        headers.update(negotiation.corsplain_headers(exchange.allowed))
     return headers
 
 

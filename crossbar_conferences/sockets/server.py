@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 class ServerLimits:
     """Bounds of the endpoint. Times in seconds, sizes in bytes; 0 connections mean no limit."""
 
+    total: int = 0
     per_address: int = 0
     per_account: int = 0
     idle: float = 3600.0
@@ -68,6 +69,8 @@ class SocketServer:
         source = self._source(request)
         if self._limits.per_address and self._addresses[source] >= self._limits.per_address:
             return web.Response(status=429)
+        if self._limits.total and len(self.sessions) >= self._limits.total:
+            return web.Response(status=503)
         session = self._session(request, source)
         refusal = await self._handshake(request, session)
         if refusal is not None:

@@ -1,0 +1,299 @@
+"""``…/conferences`` and ``…/conferences/{ID}``: list, create, read, replace, patch, delete.
+
+Source: http.md 3.4-3.6, 4, 5, 6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..auth.system_config import SystemConfig
+from ..clock import gregorian_seconds
+from ..conference import document as documents
+from ..conference import presentation
+from ..conference.document import Author
+from ..conference.isolation import is_conference_id
+from ..conference.listing import ListQuery, item, matches, next_start_key, parse
+from ..conference.validation import validate
+from ..live.port import Sighting
+from ..store.documents import Documents
+from ..store.port import DocumentMissing, Row
+from . import envelope
+from .actions import Actions
+from .errors import ApiError, bad_identifier, validation_error
+from .exchange import Exchange, is_true
+from .reading import Reader
+from .saving import Saver
+
+#: Documents that a filter looks at in one request to the store.
+FILTER_BATCH = 200
+
+CONFERENCES = "conferences"
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionHandler:
+    """GET lists, PUT creates."""
+
+    reader: Reader
+    documents: Documents
+    saver: Saver
+    system: SystemConfig
+    max_page_size: int
+
+    async def validate(self, exchange: Exchange) -> None:
+        """GET: the page. PUT: the body must be a conference."""
+        await check_owner(self.documents, exchange)
+        if exchange.verb == "GET":
+            await self._list(exchange)
+            return
+        fields = dict(await validated(self.system, exchange.data))
+        owner = exchange.parameters.get("user_id")
+        if owner is not None:
+            fields["owner_id"] = owner
+        config = await self.system.crossbar()
+        doc_id = documents.new_document_id()
+        wanted = exchange.data_object.get("id")
+        if config.allow_onboarding_setting_id and isinstance(wanted, str):
+            doc_id = _chosen_id(wanted)
+        fields.pop("id", None)
+        exchange.prepared = documents.created(doc_id, fields, author(exchange), self._now())
+
+    async def execute(self, exchange: Exchange) -> None:
+        """PUT: create it."""
+        fresh = exchange.prepared
+        answer = exchange.answer
+        answer.status = 201
+        if is_true(exchange.query.get("dry_run")):
+            await self.saver.check(exchange.account_id, fresh, None)
+            answer.status, answer.data = 200, envelope.public(fresh)
+            answer.metadata["dry_run"] = True
+            return
+        show(exchange, await self.saver.save(exchange.account_id, fresh))
+        answer.location = f"{exchange.path}/{fresh['_id']}"
+
+    def _now(self) -> int:
+        return gregorian_seconds(self.reader.now())
+
+    async def _list(self, exchange: Exchange) -> None:
+        config = await self.system.crossbar()
+        query = parse(
+            exchange.query,
+            exchange.value,
+            default_page_size=config.pagination_page_size,
+            max_page_size=self.max_page_size,
+            full_docs_allowed=config.allow_fetch_full_docs,
+            now_gregorian=self._now(),
+        )
+        rows, following = await self._rows(exchange, query)
+        sighting = Sighting()
+        if query.wants_read_only:
+            fresh = is_true(exchange.query.get("fresh"))
+            sighting = await self.reader.live_state.account(exchange.account_id, fresh=fresh)
+            exchange.answer.headers["x-live-source"] = sighting.source
+        now = self.reader.now()
+        answer = exchange.answer
+        answer.is_list = True
+        answer.data = []
+        for row in rows:
+            room = sighting.room(row.id)
+            shown = row.doc if query.full_docs and row.doc is not None else row.value
+            answer.data.append(
+                item(shown, query, presentation.listed(room, now), presentation.flat(room, now))
+            )
+        if query.paginate:
+            answer.listing["page_size"] = len(rows)
+            if query.given_start_key is not None:
+                answer.listing["start_key"] = query.given_start_key
+            if following is not None:
+                answer.listing["next_start_key"] = next_start_key(following)
+
+    async def _rows(self, exchange: Exchange, query: ListQuery) -> tuple[list[Row], str | None]:
+        """One page and the id that begins the next: read in bounded batches, never all at once."""
+        owner = exchange.parameters.get("user_id")
+        needs_documents = query.needs_documents or owner is not None
+        wanted = query.page_size if query.paginate else None
+        found: list[Row] = []
+        start = query.start
+        while True:
+            size = FILTER_BATCH if wanted is None or needs_documents else wanted - len(found)
+            batch = await self.documents.page(
+                exchange.account_id,
+                start=start,
+                descending=query.descending,
+                limit=size + 1,
+                include_docs=needs_documents,
+            )
+            for row in batch[:size]:
+                if not needs_documents or _is_meant(row, query, owner):
+                    if wanted is not None and len(found) == wanted:
+                        return found, row.id
+                    found.append(row)
+            if len(batch) <= size:
+                return found, None
+            start = batch[size].id
+            if wanted is not None and len(found) == wanted and not needs_documents:
+                return found, start
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentHandler:
+    """One conference."""
+
+    reader: Reader
+    documents: Documents
+    saver: Saver
+    actions: Actions
+    system: SystemConfig
+
+    async def validate(self, exchange: Exchange) -> None:
+        """Load it, and check what is to become of it."""
+        await check_owner(self.documents, exchange)
+        match exchange.verb:
+            case "GET":
+                await self._read(exchange)
+            case "PUT":
+                await self.reader.conference(exchange)
+            case "POST":
+                fields = await validated(self.system, exchange.data)
+                stored = await self._stored(exchange)
+                exchange.prepared = documents.replaced(stored, fields, author(exchange), self._now())
+            case "PATCH":
+                await self._patch(exchange)
+            case _:
+                await self._stored(exchange)
+
+    async def execute(self, exchange: Exchange) -> None:
+        """Act, replace, patch or delete."""
+        match exchange.verb:
+            case "PUT":
+                await self.actions.conference(exchange)
+            case "DELETE":
+                await self._delete(exchange)
+            case _:
+                await self._save(exchange)
+
+    def _now(self) -> int:
+        return gregorian_seconds(self.reader.now())
+
+    async def _read(self, exchange: Exchange) -> None:
+        document = await self.reader.conference(exchange)
+        room = await self.reader.live(exchange)
+        now = self.reader.now()
+        exchange.answer.data = {
+            **envelope.public(document),
+            "_read_only": presentation.read_only(room, now),
+        }
+        exchange.answer.metadata.update(presentation.metadata(room, now))
+        self.reader.tag(exchange, room)
+
+    async def _stored(self, exchange: Exchange) -> Mapping[str, Any]:
+        conference_id = exchange.conference_id
+        if not is_conference_id(conference_id):
+            raise bad_identifier(conference_id[:256])
+        try:
+            stored = await self.documents.load(exchange.account_id, conference_id)
+        except DocumentMissing:
+            raise bad_identifier(conference_id) from None
+        answer = exchange.answer
+        answer.document, answer.revision = stored, stored["_rev"]
+        answer.etag, answer.also_matches = f'"{stored["_rev"]}"', (stored["_rev"],)
+        if "If-Match" in exchange.headers:
+            # The client may hold the tag of an answer with live data in it.
+            sighting = await self.reader.live_state.conference(exchange.account_id, conference_id)
+            room = sighting.room(conference_id)
+            if room is not None:
+                live = envelope.live_tag(stored["_rev"], presentation.stable(room))
+                answer.also_matches = (stored["_rev"], live)
+        return stored
+
+    async def _patch(self, exchange: Exchange) -> None:
+        try:
+            stored = await self._stored(exchange)
+        except ApiError:
+            # Kazoo validates the fragment alone, and tells what is missing in it first (http.md 6).
+            await validated(self.system, exchange.data)
+            raise
+        data = exchange.data
+        merged = documents.patched_fields(stored, data) if isinstance(data, Mapping) else data
+        fields = await validated(self.system, merged)
+        exchange.prepared = documents.replaced(stored, fields, author(exchange), self._now())
+
+    async def _save(self, exchange: Exchange) -> None:
+        fresh, stored = exchange.prepared, exchange.answer.document
+        if is_true(exchange.query.get("dry_run")):
+            await self.saver.check(exchange.account_id, fresh, stored)
+            exchange.answer.data = envelope.public(fresh)
+            exchange.answer.metadata["dry_run"] = True
+            return
+        show(exchange, await self.saver.save(exchange.account_id, fresh, stored))
+
+    async def _delete(self, exchange: Exchange) -> None:
+        stored = exchange.answer.document
+        assert stored is not None
+        exchange.answer.data = envelope.public(stored)
+        exchange.answer.metadata["deleted"] = True
+        if is_true(exchange.query.get("dry_run")):
+            exchange.answer.metadata["dry_run"] = True
+            return
+        soft = exchange.flag("should_soft_delete", default=True)
+        gone = documents.deleted(stored, author(exchange), self._now()) if soft else stored
+        await self.saver.remove(exchange.account_id, gone, soft=soft)
+
+
+def author(exchange: Exchange) -> Author:
+    """Who writes, for the private fields."""
+    identity = exchange.identity
+    assert identity is not None
+    return Author(
+        account_id=exchange.account_id,
+        request_id=exchange.request_id,
+        auth_account_id=identity.account_id,
+        auth_user_id=identity.owner_id,
+        original_account_id=identity.original_account_id,
+        original_owner_id=identity.original_owner_id,
+    )
+
+
+def show(exchange: Exchange, stored: Mapping[str, Any]) -> None:
+    """Answer with a document as it is stored now."""
+    exchange.answer.document = stored
+    exchange.answer.revision = stored["_rev"]
+    exchange.answer.data = envelope.public(stored)
+
+
+async def check_owner(owners: Documents, exchange: Exchange) -> None:
+    """A user in the path must be one of the account (http.md 1.3)."""
+    user_id = exchange.parameters.get("user_id")
+    if user_id is None:
+        return
+    try:
+        await owners.load(exchange.account_id, user_id, "user")
+    except DocumentMissing:
+        raise bad_identifier(user_id[:256]) from None
+
+
+async def validated(system: SystemConfig, data: Any) -> Mapping[str, Any]:
+    """The data as a conference's public fields, with defaults; raises every error at once."""
+    config = await system.crossbar()
+    value = documents.public_fields(data) if isinstance(data, Mapping) else data
+    checked = validate(CONFERENCES, value, coerce=not config.schema_strict_validation)
+    if checked.errors:
+        raise validation_error(checked.errors)
+    result: Mapping[str, Any] = checked.value
+    return result
+
+
+def _chosen_id(wanted: str) -> str:
+    if len(wanted) != 32 or not is_conference_id(wanted):
+        details = {"message": "ID must be 32 characters", "target": 32, "cause": wanted, "value": wanted}
+        raise validation_error({"id": {"minLength": details}})
+    return wanted
+
+
+def _is_meant(row: Row, query: ListQuery, owner: str | None) -> bool:
+    if row.doc is None or (owner is not None and row.doc.get("owner_id") != owner):
+        return False
+    return matches(row.doc, query)

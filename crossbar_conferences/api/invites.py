@@ -1,0 +1,119 @@
+"""``…/email_invite`` sends invitations, ``…/invite.ics`` gives the meeting as a file.
+
+Source: http.md 9.5, realtime-ui-tests.md D.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+
+from ..commands.executor import shown
+from ..commands.inviter import Inviter
+from ..conference import invitation
+from ..conference.isolation import is_conference_id
+from ..conference.validation import validate
+from ..store.documents import Documents
+from ..store.port import DocumentMissing
+from . import responses
+from .actions import show_dry_run
+from .errors import bad_identifier, validation_error
+from .exchange import Exchange, is_true
+from .reading import Reader
+from .repeats import Repeats
+
+
+@dataclass(frozen=True, slots=True)
+class InvitesHandler:
+    """PUT only."""
+
+    reader: Reader
+    documents: Documents
+    inviter: Inviter
+    repeats: Repeats
+
+    async def validate(self, exchange: Exchange) -> None:
+        """The body must be an invitation and the conference a stored one."""
+        request, meeting, errors = _read(exchange.data)
+        if errors:
+            raise validation_error(errors)
+        document = await _stored(self.documents, exchange)
+        numbers = await self._numbers(exchange.account_id)
+        fields = invitation.invitation_fields(
+            exchange.account_id,
+            document,
+            numbers,
+            request,
+            meeting,
+            now=datetime.fromtimestamp(self.reader.now(), tz=UTC),
+        )
+        exchange.answer.location = exchange.path
+        exchange.prepared = fields
+
+    async def execute(self, exchange: Exchange) -> None:
+        """Hand it to the bus; the answer does not wait for what becomes of it."""
+        await self.repeats.once(exchange, self._send)
+
+    async def _send(self, exchange: Exchange) -> None:
+        message = self.inviter.message(exchange.prepared, exchange.request_id)
+        exchange.answer.status, exchange.answer.data = 201, "request accepted"
+        if is_true(exchange.query.get("dry_run")):
+            show_dry_run(exchange, shown([message]), "request accepted")
+            return
+        await self.inviter.send(message)
+
+    async def _numbers(self, account_id: str) -> list[str]:
+        callflows = await self.documents.callflows_named(account_id, invitation.CALL_IN_CALLFLOWS)
+        return invitation.call_in_numbers(callflows)
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """GET …/invite.ics with ``start``, ``duration``, ``timezone`` and ``recurrence`` in the query."""
+
+    reader: Reader
+    documents: Documents
+
+    async def stream(self, exchange: Exchange, request: web.Request) -> web.StreamResponse:
+        """The file."""
+        query: dict[str, Any] = dict(exchange.query)
+        if str(query.get("duration", "")).isdecimal():
+            query["duration"] = int(query["duration"])
+        meeting, errors = invitation.read_meeting(query)
+        if meeting is None:
+            missing = {"message": "Field is required but missing", "value": "start"}
+            raise validation_error(errors or {"start": {"required": missing}})
+        document = await _stored(self.documents, exchange)
+        callflows = await self.documents.callflows_named(exchange.account_id, invitation.CALL_IN_CALLFLOWS)
+        body = invitation.calendar_file(
+            document,
+            invitation.call_in_numbers(callflows),
+            meeting,
+            now=datetime.fromtimestamp(self.reader.now(), tz=UTC),
+        )
+        headers = responses.plain_headers(exchange)
+        headers["content-type"] = "text/calendar; charset=utf-8"
+        headers["content-disposition"] = 'attachment; filename="invite.ics"'
+        return web.Response(body=body, headers=headers)
+
+
+def _read(data: Any) -> tuple[Mapping[str, Any], invitation.Meeting | None, dict[str, Any]]:
+    checked = validate("conferences.email_invite", data)
+    if checked.errors:
+        return {}, None, dict(checked.errors)
+    meeting, errors = invitation.read_meeting(checked.value)
+    return checked.value, meeting, dict(errors)
+
+
+async def _stored(documents: Documents, exchange: Exchange) -> Mapping[str, Any]:
+    conference_id = exchange.conference_id
+    if not is_conference_id(conference_id):
+        raise bad_identifier(conference_id[:256])
+    try:
+        return await documents.load(exchange.account_id, conference_id)
+    except DocumentMissing:
+        raise bad_identifier(conference_id) from None

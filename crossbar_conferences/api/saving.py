@@ -1,0 +1,149 @@
+"""Saving a conference: numbers and names that nobody else has, then the write, then letting go.
+
+A create takes two steps at the store: reservations beside the views, then the write.
+Source: http.md 5.4, 5.5, 6; design 3.3 (twice in one document, two creates racing).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from ..conference import document as documents
+from ..store.documents import Documents
+from ..store.port import Document, DocumentConflict, StoreError
+from ..store.reservations import Claim, Reservations
+from .errors import validation_error
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Saver:
+    """Writes conferences of an account."""
+
+    documents: Documents
+    reservations: Reservations
+
+    async def check(
+        self, account_id: str, fresh: Mapping[str, Any], before: Mapping[str, Any] | None
+    ) -> None:
+        """Refuse numbers and names that another conference has, without reserving anything."""
+        errors = await self._clashes(account_id, fresh, _wanted(account_id, fresh, before))
+        if errors:
+            raise validation_error(errors)
+
+    async def save(
+        self, account_id: str, fresh: Mapping[str, Any], before: Mapping[str, Any] | None = None
+    ) -> Document:
+        """The document as stored. ``before`` is the stored one that it replaces.
+
+        Raises `ApiError` for a clash and the store's errors; then nothing half-done remains."""
+        claim = _wanted(account_id, fresh, before)
+        errors, reserved = await asyncio.gather(
+            self._clashes(account_id, fresh, claim), self._reserve(claim, is_new=before is None)
+        )
+        errors = {**errors, **reserved}
+        if errors:
+            if not reserved:
+                await self._let_go(claim)
+            raise validation_error(errors)
+        try:
+            stored = await self.documents.save(account_id, fresh)
+        except DocumentConflict:
+            await self._let_go(claim)
+            raise
+        except StoreError:
+            # Whether it was written is not known: a reservation of a conference that is not there
+            # falls to the next who wants it.
+            raise
+        if before is not None:
+            await self._let_go(_dropped(account_id, fresh, before))
+        return stored
+
+    async def remove(self, account_id: str, gone: Mapping[str, Any], *, soft: bool) -> None:
+        """Delete; ``gone`` is the document as it is to be stored, or the stored one when not soft."""
+        if soft:
+            await self.documents.save(account_id, gone)
+        else:
+            await self.documents.remove(account_id, gone)
+        await self._let_go(_everything(account_id, gone))
+
+    async def _clashes(self, account_id: str, fresh: Mapping[str, Any], claim: Claim) -> dict[str, Any]:
+        own_id = fresh["_id"]
+        repeated = documents.repeated_numbers(fresh)
+        holders, named = await asyncio.gather(
+            self.documents.holders_of_numbers(account_id, claim.numbers),
+            self._named(account_id, claim.name),
+        )
+        taken = {number for number, holder in holders if holder != own_id}
+        errors: dict[str, Any] = {}
+        in_use = [number for number in documents.numbers(fresh) if number in taken] or repeated
+        if in_use:
+            errors.update(documents.numbers_taken(list(dict.fromkeys(in_use))))
+        if claim.name is not None and any(holder != own_id for holder in named):
+            errors.update(documents.name_taken(claim.name))
+        return errors
+
+    async def _named(self, account_id: str, name: str | None) -> list[str]:
+        return [] if name is None else await self.documents.holders_of_name(account_id, name)
+
+    async def _reserve(self, claim: Claim, *, is_new: bool) -> dict[str, Any]:
+        errors: dict[str, Any] = {}
+        if is_new:
+            clashes, _ = await asyncio.gather(
+                self.reservations.reserve(claim),
+                self.reservations.own(claim.account_id, claim.conference_id),
+            )
+        else:
+            clashes = await self.reservations.reserve(claim)
+        if clashes.numbers:
+            errors.update(documents.numbers_taken(list(clashes.numbers)))
+        if clashes.name is not None:
+            errors.update(documents.name_taken(clashes.name))
+        return errors
+
+    async def _let_go(self, claim: Claim) -> None:
+        if not claim.entries():
+            return
+        try:
+            await self.reservations.release(claim)
+        except StoreError as error:
+            # It stays until somebody wants it and finds that it is stale.
+            log.warning("reservation_not_released", conference_id=claim.conference_id, reason=str(error))
+
+
+def _everything(account_id: str, document: Mapping[str, Any]) -> Claim:
+    name = document.get("name")
+    return Claim(
+        account_id,
+        document["_id"],
+        tuple(documents.numbers(document)),
+        name if isinstance(name, str) else None,
+    )
+
+
+def _wanted(account_id: str, fresh: Mapping[str, Any], before: Mapping[str, Any] | None) -> Claim:
+    """What the new document has that the stored one had not: only that is checked (http.md 5.4)."""
+    return _difference(account_id, fresh, before)
+
+
+def _dropped(account_id: str, fresh: Mapping[str, Any], before: Mapping[str, Any]) -> Claim:
+    return _difference(account_id, before, fresh)
+
+
+def _difference(account_id: str, one: Mapping[str, Any], other: Mapping[str, Any] | None) -> Claim:
+    has = _everything(account_id, one)
+    if other is None:
+        return has
+    had = _everything(account_id, other)
+    return Claim(
+        account_id,
+        has.conference_id,
+        tuple(number for number in has.numbers if number not in had.numbers),
+        has.name if has.name != had.name else None,
+    )

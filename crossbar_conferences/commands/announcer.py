@@ -1,0 +1,68 @@
+"""Tells the other nodes about documents that we changed, as every writer must.
+
+Without it their caches stay stale for up to 15 minutes (data.md 4). What cannot be told while the
+broker is away is told when it is back; of very many changes the oldest are dropped and counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from ..broker.bus import Bus
+from ..broker.port import BrokerError
+from ..kapi import configuration
+from ..kapi.messages import Outgoing
+
+log = structlog.get_logger(__name__)
+
+
+class Announcer:
+    """Publishes doc_created, doc_edited and doc_deleted; keeps at most ``limit`` for later."""
+
+    def __init__(self, bus: Bus, *, limit: int = 10_000) -> None:
+        self.dropped = 0
+        self._bus = bus
+        self._waiting: deque[Outgoing] = deque()
+        self._limit = limit
+        self._flushing: asyncio.Task[None] | None = None
+        bus.on_state(self._on_broker)
+
+    @property
+    def waiting(self) -> int:
+        """Changes that could not be told yet."""
+        return len(self._waiting)
+
+    async def announce(self, action: str, database_encoded: str, document: Mapping[str, Any]) -> None:
+        """Tell of one change: ``action`` is created, edited or deleted. Never fails."""
+        message = configuration.document_change(action, database_encoded, document, self._bus.origin())
+        try:
+            await self._bus.cast(message)
+        except BrokerError as error:
+            log.warning("change_not_announced", document=document.get("_id"), reason=str(error))
+            if len(self._waiting) >= self._limit:
+                self._waiting.popleft()
+                self.dropped += 1
+            self._waiting.append(message)
+
+    async def close(self) -> None:
+        """Stop telling."""
+        if self._flushing is not None:
+            self._flushing.cancel()
+            await asyncio.gather(self._flushing, return_exceptions=True)
+
+    def _on_broker(self, connected: bool) -> None:
+        if connected and self._waiting and (self._flushing is None or self._flushing.done()):
+            self._flushing = asyncio.create_task(self._flush(), name="announcer")
+
+    async def _flush(self) -> None:
+        while self._waiting:
+            try:
+                await self._bus.cast(self._waiting[0])
+            except BrokerError:
+                return
+            self._waiting.popleft()

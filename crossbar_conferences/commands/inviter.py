@@ -1,0 +1,140 @@
+"""Sends invitations and follows what becomes of them.
+
+The HTTP answer does not wait: delivery is tracked in the background, bounded in number. What
+could not be handed to the bus, or what nobody took, is kept in the document store as Kazoo keeps
+it (``pending_notifications``), so that Kazoo's own retry picks it up and no accepted invitation
+is lost. Source: amqp.md 9.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from ..broker.bus import Bus
+from ..broker.port import BrokerError
+from ..clock import Clock, gregorian_seconds
+from ..kapi import notifications
+from ..kapi.messages import Outgoing
+from ..store.port import DatabaseMissing, Store, StoreError
+
+log = structlog.get_logger(__name__)
+
+#: Kazoo's database of notifications that are to be tried again.
+PENDING_DATABASE = "pending_notifications"
+
+#: Failures that trying again cannot mend (amqp.md 9).
+_PERMANENT = ("validation_failed", "no_to_addresses", "missing_data", "template_error", "missing_from")
+
+
+@dataclass(slots=True)
+class Counters:
+    """What is counted; read by the metrics."""
+
+    sent: int = 0
+    completed: int = 0
+    failed: int = 0
+    kept: int = 0
+    lost: int = 0
+
+
+class Inviter:
+    """Publishes invitations. Times in seconds; ``limit`` deliveries are followed at once."""
+
+    def __init__(
+        self, bus: Bus, store: Store, clock: Clock, *, timeout: float = 30.0, limit: int = 1_000
+    ) -> None:
+        self.counters = Counters()
+        self._bus = bus
+        self._store = store
+        self._clock = clock
+        self._timeout = timeout
+        self._limit = limit
+        self._following: set[asyncio.Task[None]] = set()
+
+    def message(self, fields: Mapping[str, Any], request_id: str) -> Outgoing:
+        """The invitation's message."""
+        return notifications.email_invite(fields, self._bus.origin(), request_id)
+
+    async def send(self, message: Outgoing) -> None:
+        """Accept an invitation: it is published, or kept for later. Raises `StoreError` when neither
+        can be done; then it is not accepted."""
+        if not self._bus.connected or len(self._following) >= self._limit:
+            await self._keep(message, "message broker unavailable", must=True)
+            return
+        self.counters.sent += 1
+        task = asyncio.create_task(self._follow(message), name="invitation")
+        self._following.add(task)
+        task.add_done_callback(self._following.discard)
+
+    async def close(self) -> None:
+        """Give up waiting; what was not confirmed is kept for Kazoo's retry."""
+        for task in list(self._following):
+            task.cancel()
+        await asyncio.gather(*self._following, return_exceptions=True)
+
+    async def _follow(self, message: Outgoing) -> None:
+        conference_id = message.body.get("Conference-ID")
+        try:
+            collected = await self._bus.collect(
+                message, timeout=self._timeout, until=notifications.is_final_update
+            )
+        except BrokerError as error:
+            await self._keep(message, str(error))
+            return
+        except asyncio.CancelledError:
+            await self._keep(message, "shut down before it was confirmed")
+            raise
+        updates = [reply for reply in collected.replies if notifications.is_final_update(reply)]
+        if not updates:
+            self.counters.failed += 1
+            log.warning("invitation_unanswered", conference_id=conference_id)
+            await self._keep(message, "timeout")
+            return
+        status, reason = updates[0].get("Status"), updates[0].get("Failure-Message")
+        if status != "failed":
+            self.counters.completed += 1
+            return
+        self.counters.failed += 1
+        log.warning("invitation_failed", conference_id=conference_id, reason=str(reason)[:200])
+        if not str(reason).startswith(_PERMANENT):
+            await self._keep(message, str(reason))
+
+    async def _keep(self, message: Outgoing, reason: str, *, must: bool = False) -> None:
+        now = gregorian_seconds(self._clock())
+        document = {
+            "_id": secrets.token_hex(16),
+            "pvt_type": "failed_notify",
+            "pvt_created": now,
+            "pvt_modified": now,
+            "description": "conference email invite",
+            "failure_reason": reason,
+            "notification_type": "email_invite",
+            "payload": dict(message.body),
+            "attempts": 1,
+            "retry_after": 600,
+        }
+        account_id = message.body.get("Account-ID")
+        if isinstance(account_id, str):
+            document["pvt_account_id"] = account_id
+        try:
+            await self._put(document)
+        except StoreError as error:
+            self.counters.lost += 1
+            log.error("invitation_lost", conference_id=message.body.get("Conference-ID"), reason=str(error))
+            if must:
+                raise
+            return
+        self.counters.kept += 1
+
+    async def _put(self, document: Mapping[str, Any]) -> None:
+        try:
+            await self._store.put(PENDING_DATABASE, document)
+        except DatabaseMissing:
+            await self._store.create_database(PENDING_DATABASE)
+            await self._store.put(PENDING_DATABASE, document)

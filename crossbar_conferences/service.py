@@ -1,0 +1,301 @@
+"""The only wiring place: opens every resource, builds the HTTP applications, closes it all again."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from .api.actions import Actions
+from .api.conferences import CollectionHandler, DocumentHandler
+from .api.envelope import frame
+from .api.events import EventsHandler
+from .api.gate import Gate
+from .api.invites import Calendar, InvitesHandler
+from .api.links import GuestLoginHandler, Links, PublicLinkHandler
+from .api.participants import ParticipantHandler, ParticipantsHandler
+from .api.pipeline import Handler, Load, Pipeline, Streamer
+from .api.reading import Reader
+from .api.repeats import Repeats
+from .api.saving import Saver
+from .auth.buckets import TokenBuckets
+from .auth.gate import AuthRoom
+from .auth.system_config import CrossbarConfig, SystemConfig
+from .broker.bus import Bus
+from .broker.port import Binding, Delivery, Queue, Transport
+from .clock import Clock
+from .commands.announcer import Announcer
+from .commands.dialer import Dialer
+from .commands.executor import Executor
+from .commands.idempotency import IdempotencyKeys
+from .commands.inviter import Inviter
+from .conference import live as live_events
+from .conference import presentation
+from .conference.endpoints_context import EndpointConfig
+from .kapi import configuration
+from .live.feed import EventFeed
+from .live.port import Live
+from .live.search import SearchLive
+from .live.tracker import Tracker
+from .settings import Settings
+from .sockets.guard import SocketGuard
+from .sockets.hub import Hub
+from .sockets.server import ServerLimits, SocketServer
+from .sockets.session import Session, SessionLimits
+from .store.cache import DocumentCache
+from .store.documents import Documents
+from .store.names import real
+from .store.port import Store, StoreError
+from .store.reservations import Reservations
+
+log = structlog.get_logger(__name__)
+
+#: What the envelope says the cluster's version is, when the operator does not say.
+KAZOO_VERSION = "5.0.0"
+
+
+class Service:
+    """A running sidecar: ``async with Service(settings, store, transport) as service``.
+
+    Owns the store and the transport that it is given. Starts while either is away.
+    """
+
+    def __init__(
+        self, settings: Settings, store: Store, transport: Transport, *, clock: Clock = time.time
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.clock = clock
+        self.bus = Bus(transport, settings.node_name)
+        self.feed = EventFeed(self.bus, clock)
+        self.cache = DocumentCache(
+            store, clock, limit=settings.document_cache_size, keep=settings.document_cache_seconds
+        )
+        self.system = SystemConfig(self.cache, settings.node_name, settings.zone)
+        self.auth = AuthRoom(
+            self.cache,
+            store,
+            self.system,
+            key_cache_size=settings.key_cache_size,
+            basic_cache_size=settings.basic_cache_size,
+            clock=clock,
+        )
+        self.announcer = Announcer(self.bus)
+        self.documents = Documents(store, self.cache, self.announcer.announce)
+        self.reservations = Reservations(store, clock)
+        search = SearchLive(self.bus, clock, settings.search_timeout_ms / 1000)
+        self.live: Live = search
+        if settings.live_mode == "events":
+            self.live = Tracker(
+                self.bus,
+                self.feed,
+                search,
+                clock,
+                reconcile_every=settings.reconcile_seconds,
+                idle_after=settings.live_idle_seconds,
+            )
+        self.hub = Hub(self.bus, self.feed, clock)
+        self.executor = Executor(self.bus, self.feed, self.live)
+        self.inviter = Inviter(self.bus, store, clock)
+        self.sockets: SocketServer
+        self._keys: IdempotencyKeys[Any] = IdempotencyKeys(
+            clock, keep=settings.idempotency_seconds, limit=settings.idempotency_entries
+        )
+        self._stack = AsyncExitStack()
+        self._urls: dict[str, str] = {}
+
+    async def __aenter__(self) -> Service:
+        try:
+            await self._open()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *reason: object) -> None:
+        await self._stack.aclose()
+
+    @property
+    def base_url(self) -> str:
+        """Where the API is served."""
+        return self._urls["api"]
+
+    @property
+    def ws_url(self) -> str:
+        """Where the websocket is served."""
+        return self._urls["websocket"].replace("http", "ws", 1)
+
+    async def _open(self) -> None:
+        stack = self._stack
+        await self.store.open()
+        stack.push_async_callback(self.store.close)
+        stack.push_async_callback(self.cache.close)
+        self.bus.on_state(self._on_broker)
+        stack.push_async_callback(self.bus.close)
+        await self.bus.start()
+        await self.feed.start()
+        stack.push_async_callback(self.announcer.close)
+        await self.live.start()
+        stack.push_async_callback(self.live.close)
+        await self.hub.start()
+        stack.push_async_callback(self.hub.close)
+        stack.push_async_callback(self.inviter.close)
+        stack.push_async_callback(self._keys.close)
+        # Notices of changed documents come in bursts when Kazoo migrates.
+        await self.bus.listen(
+            self._on_change,
+            [Binding("configuration", f"doc_{action}.#") for action in ("created", "edited", "deleted")],
+            queue=Queue(max_length=20_000),
+            federate=True,
+        )
+        await self._note_operators_events()
+        await self._serve()
+
+    async def _serve(self) -> None:
+        settings = self.settings
+        config = await self._crossbar_config()
+        proxies = settings.reverse_proxies
+        if proxies is None:
+            proxies = tuple(config.reverse_proxies) if config.check_reverse_proxies else ()
+        self.sockets = self._socket_server(frozenset(proxies))
+        pipeline = self._pipeline(frozenset(proxies), config.include_auth_token)
+        api = web.Application(client_max_size=settings.body_limit_bytes)
+        api.router.add_route("GET", "/websocket", self.sockets.handle)
+        api.router.add_route("*", "/{path:.*}", pipeline.handle)
+        await self._listen("api", api, settings.http_host, settings.http_port)
+        sockets = web.Application()
+        sockets.router.add_route("*", "/{path:.*}", self.sockets.handle)
+        await self._listen("websocket", sockets, settings.websocket_host, settings.websocket_port)
+        # Before the listeners close: clients hear that we go, then running requests get their time.
+        self._stack.push_async_callback(self.sockets.close)
+
+    async def _listen(self, name: str, app: web.Application, host: str, port: int) -> None:
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            handle_signals=False,
+            keepalive_timeout=self.settings.idle_timeout_seconds,
+            shutdown_timeout=self.settings.shutdown_timeout_seconds,
+        )
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        site = web.TCPSite(runner, host, port, reuse_port=self.settings.reuse_port or None)
+        await site.start()
+        bound = runner.addresses[0][1]
+        self._urls[name] = f"http://{host}:{bound}"
+        log.info("listening", what=name, host=host, port=bound)
+
+    def _pipeline(self, proxies: frozenset[str], include_auth_token: bool) -> Pipeline:
+        settings = self.settings
+        gate = Gate(
+            self.auth,
+            self.system,
+            TokenBuckets(limit=settings.rate_buckets),
+            charge_valid_tokens=settings.charge_valid_tokens,
+        )
+        reader = Reader(self.documents, self.live, self.reservations, self.clock)
+        saver = Saver(self.documents, self.reservations)
+        dialer = Dialer(self.bus, self.live, self.documents, EndpointConfig())
+        repeats = Repeats(self._keys)
+        actions = Actions(reader, self.executor, dialer, repeats, settings.wait_limit_ms)
+        links = Links(
+            self.documents,
+            self.cache,
+            self.system,
+            self.auth,
+            self.clock,
+            settings.node_name,
+            settings.zone,
+        )
+        handlers: Mapping[str, Handler] = {
+            "collection": CollectionHandler(
+                reader, self.documents, saver, self.system, settings.max_page_size
+            ),
+            "document": DocumentHandler(reader, self.documents, saver, actions, self.system),
+            "participants": ParticipantsHandler(reader, actions),
+            "participant": ParticipantHandler(reader, actions),
+            "email_invite": InvitesHandler(reader, self.documents, self.inviter, repeats),
+            "public_link": PublicLinkHandler(links),
+            "guest_login": GuestLoginHandler(links, gate),
+        }
+        streamers: Mapping[str, Streamer] = {
+            "calendar": Calendar(reader, self.documents).stream,
+            "events": EventsHandler(reader, self.hub, self.clock).stream,
+        }
+        return Pipeline(
+            gate=gate,
+            handlers=handlers,
+            streamers=streamers,
+            frame=frame(settings.node_name, KAZOO_VERSION, include_auth_token),
+            clock=self.clock,
+            body_limit=settings.body_limit_bytes,
+            trusted_proxies=proxies,
+            load=Load(settings.concurrent_requests),
+        )
+
+    def _socket_server(self, proxies: frozenset[str]) -> SocketServer:
+        settings = self.settings
+        guard = SocketGuard(self.auth, self.documents, self.live)
+        limits = SessionLimits(queue=settings.websocket_queue)
+
+        def make_session(name: str, source: str, destination: str) -> Session:
+            return Session(
+                name,
+                source,
+                destination,
+                self.hub,
+                guard,
+                self.clock,
+                limits,
+                presentation.metadata,
+            )
+
+        return SocketServer(
+            make_session,
+            ServerLimits(
+                per_address=settings.websocket_sessions_per_ip,
+                per_account=settings.websocket_sessions_per_account,
+                total=settings.websocket_sessions,
+                idle=settings.websocket_idle_seconds,
+            ),
+            trusted=proxies,
+        )
+
+    async def _crossbar_config(self) -> CrossbarConfig:
+        try:
+            async with asyncio.timeout(self.settings.store_timeout_seconds):
+                return await self.system.crossbar()
+        except (StoreError, TimeoutError) as error:
+            log.warning("system_config_unreadable", reason=str(error))
+            return CrossbarConfig()
+
+    async def _note_operators_events(self) -> None:
+        """Say so when the operator publishes too few events to follow conferences by them."""
+        try:
+            async with asyncio.timeout(self.settings.store_timeout_seconds):
+                published = await self.system.value("ecallmgr", "publish_conference_event")
+        except (StoreError, TimeoutError):
+            return
+        if isinstance(published, list) and not set(published) >= live_events.NEEDED_EVENTS:
+            missing = sorted(live_events.NEEDED_EVENTS - set(published))
+            log.warning("events_narrowed", missing=missing, consequence="every read searches")
+            if isinstance(self.live, Tracker):
+                self.live.trust_events(False)
+
+    def _on_broker(self, connected: bool) -> None:
+        # While nobody tells what changes, nothing that was read before may be believed.
+        self.cache.set_feed(connected)
+        self.auth.flush_all()
+
+    def _on_change(self, body: dict[str, Any], delivery: Delivery) -> None:
+        change = configuration.change_of(body)
+        if change.node == self.settings.node_name:
+            return
+        database = real(change.database)
+        self.cache.flush(database, change.id)
+        self.auth.flush(database, change.id)

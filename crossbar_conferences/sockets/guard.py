@@ -1,0 +1,62 @@
+"""What a websocket session may do: the same tokens and the same account tree as the API.
+
+Source: realtime-ui-tests.md A.6; design 3.3 (commands of a conference by ownership).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..auth.access import may_access
+from ..auth.gate import AuthRoom
+from ..auth.identity import Identity
+from ..conference.isolation import conference_access
+from ..conference.rooms import Room
+from ..live.port import Live
+from ..store.documents import Documents
+from ..store.port import DocumentMissing
+
+
+@dataclass(frozen=True, slots=True)
+class SocketGuard:
+    """Decides for the sessions."""
+
+    auth: AuthRoom
+    documents: Documents
+    live: Live
+
+    async def identify(self, token: str) -> Identity:
+        """The identity of a token; raises `AuthFailure`."""
+        return await self.auth.authenticate("bearer", token)
+
+    async def may_access(self, identity: Identity, account_id: str) -> bool:
+        """The account itself, one below it, or the cluster's master."""
+        if identity.conference_id is not None:
+            # A guest's token is for one conference, over HTTP (api/gate.py).
+            return False
+        caller = await self.auth.account(identity.account_id)
+        requested = await self.auth.account(account_id)
+        return caller is not None and requested is not None and may_access(caller, requested)
+
+    async def may_follow(self, account_id: str, conference_id: str) -> bool:
+        """Commands name no account: the conference must be the account's own, or nobody's."""
+        try:
+            await self.documents.load(account_id, conference_id)
+            has_document = True
+        except DocumentMissing:
+            has_document = False
+        room = (await self.live.conference(account_id, conference_id)).room(conference_id)
+        if room is None and not has_document:
+            room = (await self.live.lookup(conference_id)).room(conference_id)
+        access = conference_access(
+            account_id,
+            conference_id,
+            has_document=has_document,
+            running_for=room.account_id if room else None,
+            is_running=room is not None,
+        )
+        return access.is_allowed
+
+    async def snapshot(self, account_id: str, conference_id: str) -> Room | None:
+        """Who is in a conference now."""
+        return (await self.live.conference(account_id, conference_id)).room(conference_id)
