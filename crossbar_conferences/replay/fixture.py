@@ -12,6 +12,7 @@ import yaml
 from jsonschema import Draft4Validator
 from jsonschema.exceptions import best_match
 
+from ..resources import schema
 from .model import (
     Case,
     CaseInvalid,
@@ -54,15 +55,6 @@ _ENVELOPE: Mapping[str, Any] = {
     "node": "<node>",
     "metadata": {},
 }
-
-
-def schema(name: str) -> dict[str, Any]:
-    """A schema of this project."""
-    import json
-
-    folder = Path(__file__).parents[2] / "schemas"
-    content: dict[str, Any] = json.loads((folder / f"{name}.json").read_text())
-    return content
 
 
 def load_fixture(file: Path) -> Case:
