@@ -25,13 +25,12 @@ from .scenario import Scenario, load, run
 from .state import Realms
 
 DEFAULT_AMQP_URL = "amqp://guest:guest@127.0.0.1:5672"
-#: How long to wait for the broker before saying that it is not there yet.
-BROKER_WAIT_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatorOptions:
-    """What to simulate. ``zones`` are (name, AMQP URL); ``port`` 0 takes a free one."""
+    """What to simulate. ``zones`` are (name, AMQP URL); ``port`` 0 takes a free one. For
+    ``broker_wait`` seconds the control interface waits for the brokers, so that steps are heard."""
 
     zones: tuple[tuple[str, str], ...]
     nodes: int = 1
@@ -40,6 +39,7 @@ class SimulatorOptions:
     realm: str | None = None
     scenario: Scenario | None = None
     node_options: NodeOptions | None = None
+    broker_wait: float = 10.0
 
 
 class Simulator:
@@ -62,6 +62,8 @@ class Simulator:
             plans, host=options.host, realms=Realms(options.realm), options=options.node_options
         )
         self.control = ControlServer(self.cluster, options.port)
+        #: Whether every broker was reached in time.
+        self.has_brokers = False
         self._exit = AsyncExitStack()
 
     async def __aenter__(self) -> Simulator:
@@ -71,6 +73,7 @@ class Simulator:
                 await transport.start()
             opened.push_async_callback(self.cluster.close)
             await self.cluster.start()
+            self.has_brokers = await self._connected()
             opened.push_async_callback(self.control.close)
             await self.control.start()
             self._exit = opened.pop_all()
@@ -79,11 +82,10 @@ class Simulator:
     async def __aexit__(self, *error: object) -> None:
         await self._exit.aclose()
 
-    async def connected(self, seconds: float) -> bool:
-        """Whether every broker is reached within so many seconds."""
+    async def _connected(self) -> bool:
         waiting = [_connected(transport) for transport in self._transports.values()]
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(self._options.broker_wait):
                 await asyncio.gather(*waiting)
         except TimeoutError:
             return False
@@ -106,7 +108,7 @@ async def simulate_until_stopped(options: SimulatorOptions) -> None:
     async with Simulator(options) as simulator:
         nodes = ", ".join(f"{node.name} ({node.zone})" for node in simulator.cluster.nodes)
         click.echo(f"virtual switch: {nodes}")
-        if not await simulator.connected(BROKER_WAIT_SECONDS):
+        if not simulator.has_brokers:
             click.echo("the message broker is not there yet; it is tried again and again", err=True)
         click.echo(f"control interface: {simulator.control.url}")
         story = asyncio.create_task(_play(options.scenario, simulator.cluster), name="scenario")

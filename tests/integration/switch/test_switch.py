@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
+from crossbar_conferences.broker.bus import Bus
+from crossbar_conferences.broker.memory import MemoryBroker, MemoryTransport
 from crossbar_conferences.broker.port import Binding, CallTimeout
 from crossbar_conferences.kapi import call
 from crossbar_conferences.kapi.messages import Outgoing
@@ -18,8 +20,10 @@ from crossbar_conferences.switch.rooms import SwitchRefuses
 from crossbar_conferences.switch.scenario import parse_scenario, run
 from crossbar_conferences.switch.state import Realms
 
+from .conftest import Api
+
 if TYPE_CHECKING:
-    from .conftest import Api, NewTransport
+    from .conftest import NewTransport
 
 NewCluster = Callable[..., Awaitable[Cluster]]
 
@@ -237,6 +241,82 @@ async def test_dial_begins_a_conference(cluster: Cluster, api: Api, room: str, a
     flags = found["Participants"][0]["Conference-Channel-Vars"]
     assert (flags["Is-Moderator"], flags["Speak"]) == (True, False)
     assert found["Participants"][0]["Custom-Application-Vars"] == {"foo": "bar"}
+
+
+async def test_a_target_call_says_where(
+    new_cluster: NewCluster, api: Api, room: str, account_id: str
+) -> None:
+    """A new conference begins where the target call is; elsewhere there is no media server for it."""
+    cluster = await new_cluster({"local": 1, "west": 1})
+    await people(cluster, room, account_id)
+    request = {"Endpoints": [{"Route": "1"}], "Timeout": 1, "Target_Call_ID": f"{room}-a@h"}
+    answer = await api.dial("local", Conference_ID=f"{room}2", **request)
+    assert answer["Endpoint-Responses"][0]["Status"] == "success"
+    refused = await api.dial("west", Conference_ID=f"{room}3", **request)
+    assert refused["Error-Message"] == "no media servers available"
+    unknown = await api.dial("local", Conference_ID=f"{room}4", **{**request, "Target_Call_ID": "none"})
+    assert unknown["Endpoint-Responses"][0]["Status"] == "success"
+
+
+async def test_a_dial_without_timeout(cluster: Cluster, api: Api, room: str) -> None:
+    """Where Kazoo's handler dies there is no answer, only a note."""
+    body = {"Event-Category": "conference", "Event-Name": "command", "Application-Name": "dial"}
+    body |= {"App-Name": "a", "App-Version": "1", "Node": "n@h", "Msg-ID": "m", "Server-ID": "q"}
+    request = {**body, "Conference-ID": room, "Endpoints": [{"Route": "1"}]}
+    await api.publish(Outgoing("conference", "conference.command.local", request))
+    await settled(cluster, 1)
+    assert outcomes(cluster) == ["invalid: Timeout is missing"]
+    assert cluster.room(room) is None
+
+
+async def test_zones_with_brokers_of_their_own(room: str, account_id: str) -> None:
+    """A node hears other zones' requests on their brokers and answers there; its events stay at home."""
+    brokers = {"east": MemoryBroker(), "west": MemoryBroker()}
+    transports = {zone: MemoryTransport(broker, zone=zone) for zone, broker in brokers.items()}
+    for transport in transports.values():
+        await transport.start()
+    cluster = Cluster([ZonePlan(zone, transport) for zone, transport in transports.items()])
+    await cluster.start()
+    bus = Bus(MemoryTransport(brokers["east"], zone="east", other_zones={"west": brokers["west"]}), "a@b")
+    await bus.start()
+    api = Api(bus, bus.transport)
+    await api.knows_nodes(2)
+    await cluster.perform(["create", room, account_id, "zone=west"])
+    await cluster.perform(["join", room, "c@h"])
+    found = [reply for reply in await api.search(conference_id=room) if reply["Event-Name"] == "search_resp"]
+    assert [reply["Zone"] for reply in found] == ["west"]
+    await api.command("lock", room)
+    await cluster.told.reached(1)
+    assert found[0]["Node"] == cluster.told.heard[0].node
+    answer = await api.dial("west", Conference_ID=room, Endpoints=[{"Route": "1"}], Timeout=1)
+    assert answer["Endpoint-Responses"][0]["Message"] == "CALL_REJECTED"
+    await bus.close()
+    await cluster.close()
+    for transport in transports.values():
+        await transport.close()
+
+
+async def test_a_broker_that_goes_and_comes(room: str, account_id: str) -> None:
+    """While the broker is away events are lost; when it is back the room takes commands again."""
+    broker = MemoryBroker()
+    transport = MemoryTransport(broker)
+    await transport.start()
+    cluster = Cluster([ZonePlan("local", transport)])
+    await cluster.start()
+    await cluster.perform(["create", room, account_id])
+    broker.stop()
+    assert (await cluster.perform(["join", room, "c@h"])).lost == 1
+    broker.start()
+    bus = Bus(MemoryTransport(broker), "a@b")
+    await bus.start()
+    api = Api(bus, bus.transport)
+    await api.knows_nodes(1)
+    await api.command("mute_participant", room, Participant_ID=1)
+    await cluster.told.reached(1)
+    assert outcomes(cluster) == ["done"]
+    await bus.close()
+    await cluster.close()
+    await transport.close()
 
 
 async def test_calls_that_fail(cluster: Cluster, api: Api, room: str) -> None:
