@@ -73,9 +73,7 @@ class Documents:
     async def holders_of_name(self, account_id: str, name: str) -> list[str]:
         """The ids of the conferences with exactly this name."""
         query = ViewQuery(keys=[name])
-        return [
-            row.id for row in await self._store.query(account_database(account_id), views.BY_NAME, query)
-        ]
+        return [row.id for row in await self._store.query(account_database(account_id), views.BY_NAME, query)]
 
     async def owned_by(self, account_id: str, owner_id: str) -> list[str]:
         """The ids of the conferences that a user owns."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from .counters import Counters, Observer
 from .memory_views import MAPS, collation_key
+from .names import is_addressable
 from .port import (
     DatabaseMissing,
     Document,
@@ -78,11 +78,15 @@ class MemoryStore:
         self._request("put")
         documents = self._database(database)
         doc_id = document["_id"]
+        if not is_addressable(doc_id):
+            raise DocumentMissing
         stored = documents.get(doc_id)
         self._check_revision(stored, document.get("_rev"))
         fresh = copy.deepcopy(dict(document))
         fresh["_rev"] = _next_revision(stored, fresh)
-        attachments = stored.attachments if stored is not None and not stored.deleted else {}
+        # Attachments that the new revision does not name are gone, as in CouchDB.
+        kept = stored.attachments if stored is not None else {}
+        attachments = {name: kept[name] for name in fresh.get("_attachments", ()) if name in kept}
         documents[doc_id] = _Stored(fresh, attachments=attachments)
         return str(fresh["_rev"])
 
@@ -126,7 +130,7 @@ class MemoryStore:
         if design_for(view, database) is None:
             raise ViewMissing
         rows = [
-            Row(doc_id, key, value, copy.deepcopy(stored.document) if query.include_docs else None)
+            Row(doc_id, key, value, stored.document if query.include_docs else None)
             for doc_id, stored in documents.items()
             if not stored.deleted and not doc_id.startswith("_design/")
             for key, value in MAPS[view.name](stored.document)
@@ -178,7 +182,7 @@ def _next_revision(stored: _Stored | None, document: dict[str, Any]) -> str:
     before = "0" if stored is None else str(stored.document["_rev"])
     generation = int(before.partition("-")[0]) + 1
     body = {key: value for key, value in document.items() if key != "_rev"}
-    digest = hashlib.md5(before.encode() + orjson.dumps(body, default=str), usedforsecurity=False)
+    digest = hashlib.md5(f"{before}{json.dumps(body, default=str)}".encode(), usedforsecurity=False)
     return f"{generation}-{digest.hexdigest()}"
 
 

@@ -16,12 +16,18 @@ _SHOWN = ("name", "owner_id", "member", "moderator", "ui_flags", "conference_num
 
 
 def _is(document: Document, kind: str) -> bool:
-    return document.get("pvt_type") == kind and not document.get("pvt_deleted")
+    return document.get("pvt_type") == kind and not _truthy(document.get("pvt_deleted"))
+
+
+def _truthy(value: Any) -> bool:
+    # As JavaScript sees it: an empty array or object is true.
+    return isinstance(value, list | dict) or bool(value)
 
 
 def _by_id(document: Document) -> Emitted:
     if _is(document, "conference"):
-        item = {"id": document["_id"], "flags": document.get("flags") or []}
+        flags = document.get("flags")
+        item = {"id": document["_id"], "flags": flags if _truthy(flags) else []}
         item.update({key: document[key] for key in _SHOWN if document.get(key) is not None})
         yield document["_id"], item
 
@@ -55,7 +61,11 @@ def _callflows_by_name(document: Document) -> Emitted:
 
 def _users_by(field: str) -> Callable[[Document], Emitted]:
     def emitted(document: Document) -> Emitted:
-        if _is(document, "user") and document.get("enabled") and isinstance(document.get(field), str):
+        if (
+            _is(document, "user")
+            and _truthy(document.get("enabled"))
+            and isinstance(document.get(field), str)
+        ):
             yield document[field], document["_id"]
 
     return emitted

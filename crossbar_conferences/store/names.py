@@ -15,6 +15,9 @@ ACCOUNTS: Final = "accounts"
 SYSTEM_CONFIG: Final = "system_config"
 SYSTEM_AUTH: Final = "system_auth"
 
+#: The id of our design document, in whatever database.
+OWN_DESIGN_DOCUMENT: Final = "_design/crossbar_conferences"
+
 #: Longer ids are refused, before anybody has to store or send them.
 MAX_ID_LENGTH: Final = 256
 
@@ -52,12 +55,20 @@ def account_id_of(database: str) -> str | None:
     return "".join(match.groups()) if match else None
 
 
+def is_addressable(doc_id: str) -> bool:
+    """Whether a server can be asked for this document: in a path it would be no other resource.
+
+    Of design documents only our own is."""
+    return doc_id not in ("", ".", "..") and (not doc_id.startswith("_") or doc_id == OWN_DESIGN_DOCUMENT)
+
+
 def is_document_id(text: object) -> bool:
     """Whether this may be an ordinary document's id: no design document, nothing that leads elsewhere."""
     return (
         isinstance(text, str)
         and 0 < len(text) <= MAX_ID_LENGTH
         and not text.startswith("_")
+        and text not in (".", "..")
         and text.isprintable()
         and "/" not in text
     )

@@ -86,9 +86,7 @@ class Reservations:
             return Clashes()
         await self._release(claim, [entry for entry, got in zip(entries, taken, strict=True) if got])
         names = [value for kind, value in lost if kind == "name"]
-        return Clashes(
-            tuple(value for kind, value in lost if kind == "number"), names[0] if names else None
-        )
+        return Clashes(tuple(value for kind, value in lost if kind == "number"), names[0] if names else None)
 
     async def release(self, claim: Claim) -> None:
         """Let go of everything in a claim that its conference holds."""
@@ -193,9 +191,7 @@ class Reservations:
         holder, until = self._local.held.get(doc_id, (claim.conference_id, 0.0))
         if holder != claim.conference_id and until > self._clock():
             return False
-        self._local.held = {
-            key: entry for key, entry in self._local.held.items() if entry[1] > self._clock()
-        }
+        self._local.held = {key: entry for key, entry in self._local.held.items() if entry[1] > self._clock()}
         self._local.held[doc_id] = (claim.conference_id, self._clock() + FRESH)
         return True
 
@@ -206,7 +202,9 @@ def numbers_of(document: Mapping[str, Any]) -> list[str]:
     numbers: list[str] = []
     for place, key in zip(places, ("conference_numbers", "numbers", "numbers"), strict=True):
         listed = place.get(key) if isinstance(place, Mapping) else None
-        numbers += [number for number in listed if isinstance(number, str)] if isinstance(listed, list) else []
+        numbers += (
+            [number for number in listed if isinstance(number, str)] if isinstance(listed, list) else []
+        )
     return numbers
 
 

@@ -7,6 +7,7 @@ documents alone. The maps are in ``couchdb_views/``. Source: data.md 3.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final
 
 from ..resources import design_document
@@ -33,7 +34,13 @@ def design_for(view: View, database: str) -> Mapping[str, Any] | None:
 
 
 def design_of(database: str) -> Mapping[str, Any] | None:
-    """The design document of ours that a database should have."""
+    """The design document of ours that a database should have, as it is to be stored."""
     if account_id_of(database) is not None:
-        return design_document("account")
-    return design_document("accounts") if database == ACCOUNTS else None
+        return _stored("account")
+    return _stored("accounts") if database == ACCOUNTS else None
+
+
+@cache
+def _stored(name: str) -> Mapping[str, Any]:
+    # What a file says about itself is not for CouchDB.
+    return {key: value for key, value in design_document(name).items() if key != OWN_DESIGN}
