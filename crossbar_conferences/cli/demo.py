@@ -11,6 +11,7 @@ from rich.console import Console
 
 from ..demo.run import DemoOptions, Stay, run
 from ..errors import CrossbarConferencesError
+from ..logs import configure
 
 _PORT = click.IntRange(1, 65_535)
 
@@ -39,6 +40,7 @@ def demo(
     AMQP_URL and COUCHDB_URL name services to use; without them a checkout's scripts start private
     ones. While it is up, .demo/connection.json tells other tools where everything is.
     """
+    configure("warning", "console")
     options = DemoOptions(port, switch_port, amqp_port, couchdb_port, keep, embedded, Path(".demo"))
     try:
         failures = asyncio.run(_until_signal(options))

@@ -29,7 +29,7 @@ from .private_services import private_services
 from .switch_process import switch_process
 
 #: The demo's sidecar: whatever is configured on this machine, it is not meant for a demo.
-_SETTINGS = {"http_port": "0", "websocket_port": "0", "operations_port": "0", "log_level": "warning"}
+_SETTINGS = {"http_port": "0", "websocket_port": "0", "operations_port": "0"}
 
 
 @dataclass(frozen=True, slots=True)

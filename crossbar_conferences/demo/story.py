@@ -110,8 +110,10 @@ async def tell(
     await _switch(narrator, http, connection, "destroy", conference)
     await narrator.request("DELETE", document, expect={"status": "success"})
 
-    narrator.title("So it is gone")
-    await narrator.request("GET", document, status=404, expect={"status": "error", "error": "404"})
+    narrator.title("What is gone can't be deleted again")
+    await narrator.request(
+        "DELETE", document, status=404, expect={"status": "error", "data.message": "bad identifier"}
+    )
 
 
 async def command_switch(http: aiohttp.ClientSession, switch_url: str, *args: str) -> None:
