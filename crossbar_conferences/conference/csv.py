@@ -18,27 +18,30 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def to_csv(items: Sequence[Mapping[str, Any]]) -> str:
     """The items as CSV text with a header line."""
-    rows = [dict(_flat(item, "")) for item in items]
-    columns = sorted({column for row in rows for column in row}, reverse=True)
+    rows = [dict(_flat(item, ())) for item in items]
+    columns = sorted({path for row in rows for path in row}, reverse=True)
     text = io.StringIO()
     writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([row.get(column, "") for column in columns] for row in rows)
+    writer.writerow(_safe(_title(path)) for path in columns)
+    writer.writerows([row.get(path, "") for path in columns] for row in rows)
     return text.getvalue()
 
 
-def _flat(item: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+def _title(path: tuple[str, ...]) -> str:
+    # A file that begins with "id" looks like another format to a spreadsheet; Kazoo writes it so.
+    return "ID" if path == ("id",) else "_".join(path)
+
+
+def _flat(item: Mapping[str, Any], prefix: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
     for key, value in item.items():
-        # Kazoo writes the id's column so: a spreadsheet would take a file that begins with ID
-        # in another way, but that is what clients of the export know.
-        name = f"{prefix}_{key}" if prefix else "ID" if key == "id" else key
+        path = (*prefix, key)
         if isinstance(value, Mapping):
-            yield from _flat(value, name)
+            yield from _flat(value, path)
         elif isinstance(value, list):
-            yield name, _safe(",".join(as_text(entry) for entry in value))
+            yield path, _safe(",".join(as_text(entry) for entry in value))
         else:
-            yield name, _safe(as_text(value))
+            yield path, _safe(as_text(value))
 
 
 def _safe(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) and not text.lstrip("-").isdecimal() else text
+    return f"'{text}" if text.startswith(_FORMULA) and not text.lstrip("+-").isdecimal() else text

@@ -14,7 +14,8 @@ from typing import Any
 
 from ..resources import schema as load
 
-_NUMBER = re.compile(r"-?[0-9]{1,400}(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,3})?")
+# As Erlang reads numbers: an exponent needs a fraction before it.
+_NUMBER = re.compile(r"[+-]?[0-9]{1,400}(\.[0-9]{1,400}([eE][+-]?[0-9]{1,3})?)?")
 _BOOLEANS = {"true": True, "false": False}
 
 
@@ -51,14 +52,20 @@ def coerced(kind: Any, value: Any) -> Any:
     """A value as the type that its schema asks for, the value itself when it cannot be that."""
     if kind == "integer":
         number = _number(value)
-        # Kazoo rounds halves away from zero.
-        return value if number is None else int(math.floor(abs(number) + 0.5) * (1 if number >= 0 else -1))
+        return value if number is None else _rounded(number)
     if kind == "number" and isinstance(value, str):
         number = _number(value)
         return value if number is None else number
     if kind == "boolean" and isinstance(value, str):
         return _BOOLEANS.get(value, value)
     return value
+
+
+def _rounded(number: int | float) -> int:
+    # Halves go away from zero, as in Erlang; integers of any size stay exact.
+    if isinstance(number, int):
+        return number
+    return int(math.copysign(math.floor(abs(number) + 0.5), number))
 
 
 def _number(value: Any) -> int | float | None:

@@ -147,7 +147,7 @@ def _signed(document: dict[str, Any], author: Author, now: int) -> dict[str, Any
             document[key] = value
     name = document.get("name")
     if isinstance(name, str):
-        document["pvt_alphanum_name"] = re.sub("[^a-z0-9]", "", name.lower())
+        document["pvt_alphanum_name"] = re.sub("[^A-Za-z0-9]", "", name).lower()
     document.pop("_read_only", None)
     return document
 

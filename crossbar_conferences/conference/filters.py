@@ -32,7 +32,7 @@ def read(key: str, value: Any) -> Filter | None:
     """The filter in one parameter of the query; ``None`` when it is none."""
     text = value if isinstance(value, str) else "true"
     if key in _KEYED:
-        return Filter(key, tuple(text.split(".")), text) if text else None
+        return Filter(key, tuple(text.split(".")), text)
     for form in _PREFIXES:
         if key.startswith(form) and len(key) > len(form):
             return Filter(form, tuple(key.removeprefix(form).split(".")), text)
@@ -60,10 +60,23 @@ def as_text(value: Any) -> str:
     return orjson.dumps(value, default=str).decode()
 
 
-def _equal(value: Any, wanted: str) -> bool:
-    if isinstance(value, list):
+def _is(value: Any, wanted: str) -> bool:
+    if isinstance(value, list) and value:
         return any(as_text(item) == wanted for item in value)
-    return as_text(value) == wanted
+    return wanted == "" if value == [] else as_text(value) == wanted
+
+
+def _equal(value: Any, wanted: str) -> bool:
+    # A value that is itself JSON text means what it holds: one of a list, or a quoted text (4.4).
+    if _is(value, wanted):
+        return True
+    if not wanted.startswith(("[", '"')):
+        return False
+    try:
+        decoded = orjson.loads(wanted)
+    except orjson.JSONDecodeError:
+        return False
+    return any(_is(value, as_text(item)) for item in (decoded if isinstance(decoded, list) else [decoded]))
 
 
 def _list(text: str) -> list[str] | None:
@@ -76,12 +89,12 @@ def _list(text: str) -> list[str] | None:
 
 def _any(value: Any, wanted: str) -> bool:
     listed = _list(wanted)
-    return listed is not None and any(_equal(value, item) for item in listed)
+    return listed is not None and any(_is(value, item) for item in listed)
 
 
 def _none(value: Any, wanted: str) -> bool:
     listed = _list(wanted)
-    return listed is None or not any(_equal(value, item) for item in listed)
+    return listed is None or not any(_is(value, item) for item in listed)
 
 
 def _intersect_all(value: Any, wanted: str) -> bool:

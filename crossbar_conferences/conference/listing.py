@@ -235,12 +235,13 @@ def _check_created(start: Any, end: Any, now: int) -> None:
     last = _positive(end) or now
     first = _positive(start) or last - MAX_RANGE
     if last < first:
-        message = f"created_to {last} is prior to created_from {first}"
+        cause, message = first, f"created_to {last} is prior to created_from {first}"
     elif last - first > MAX_RANGE:
+        cause = last
         message = f"created_to {last} is more than {MAX_RANGE} seconds from created_from {first}"
     else:
         return
-    details = {"message": message, "cause": last}
+    details = {"message": message, "cause": cause}
     raise ListingError("validation_error", {"created_from": {"date_range": details}})
 
 

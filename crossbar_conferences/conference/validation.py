@@ -5,15 +5,18 @@ Source: http.md 5, data.md 9; recordings ``validation``, ``errors``.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterable, Mapping
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from typing import Any, Final
 
 from jsonschema import Draft4Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
-from referencing import Registry, Resource
+from jsonschema.validators import extend
+from referencing import Registry
 from referencing.jsonschema import DRAFT4
 
 from .. import resources
@@ -21,6 +24,9 @@ from .defaults import coerced, with_defaults
 
 #: Path to rule to details, as the envelope shows it.
 Errors = dict[str, dict[str, dict[str, Any]]]
+
+#: No answer needs more; a list of a million wrong numbers must not become a million errors.
+MAX_ERRORS: Final = 1000
 
 _formats = FormatChecker(formats=())
 
@@ -46,15 +52,22 @@ def validate(schema_name: str, value: Any, *, coerce: bool = True) -> Validated:
 
     ``coerce``: also read numbers and booleans that are written as text, as Kazoo does with
     documents and does not do with action payloads."""
-    schema = resources.schema(schema_name)
-    filled = with_defaults(schema, copy.deepcopy(value))
+    try:
+        return _validate(schema_name, value, coerce)
+    except RecursionError:
+        # The API refuses such bodies before they come here; a stored document may still be one.
+        return Validated(value, {"": {"error": {"message": "nested too deeply"}}})
+
+
+def _validate(schema_name: str, value: Any, coerce: bool) -> Validated:
+    filled = with_defaults(resources.schema(schema_name), value)
     validator = _validator(schema_name)
-    found = list(validator.iter_errors(filled))
+    found = list(islice(validator.iter_errors(filled), MAX_ERRORS))
     if coerce and any(error.validator == "type" for error in found):
         for error in found:
             if error.validator == "type":
                 filled = _coerce(filled, list(error.absolute_path), error.validator_value)
-        found = list(validator.iter_errors(filled))
+        found = list(islice(validator.iter_errors(filled), MAX_ERRORS))
     return Validated(filled, _as_errors(found))
 
 
@@ -69,8 +82,8 @@ def _coerce(value: Any, path: list[str | int], kind: Any) -> Any:
 
 
 @cache
-def _validator(schema_name: str) -> Draft4Validator:
-    return Draft4Validator(
+def _validator(schema_name: str) -> Any:
+    return _Validator(
         _without_siblings(resources.schema(schema_name)), registry=_registry(), format_checker=_formats
     )
 
@@ -80,7 +93,7 @@ def _registry() -> Any:
     registry: Any = Registry()
     for name in resources.schema_names():
         contents = _without_siblings(resources.schema(name))
-        registry = registry.with_resource(name, Resource(contents=contents, specification=DRAFT4))
+        registry = registry.with_resource(name, DRAFT4.create_resource(contents))
     return registry
 
 
@@ -95,6 +108,40 @@ def _without_siblings(schema: Any) -> Any:
     return schema
 
 
+def _required(
+    validator: Any, required: Any, instance: Any, schema: Mapping[str, Any]
+) -> Iterator[ValidationError]:
+    # The missing key belongs to the path, as Kazoo reports it.
+    if validator.is_type(instance, "object"):
+        for name in required:
+            if name not in instance:
+                yield ValidationError("missing", path=(name,))
+
+
+def _pattern_matches(
+    validator: Any, pattern: Any, instance: Any, schema: Mapping[str, Any]
+) -> Iterator[ValidationError]:
+    # In Python "$" also stands before a last line break: a number could hide behind one.
+    if validator.is_type(instance, "string") and not re.search(re.sub(r"\$$", r"\\Z", pattern), instance):
+        yield ValidationError("no match")
+
+
+def _unique_items(
+    validator: Any, wanted: Any, instance: Any, schema: Mapping[str, Any]
+) -> Iterator[ValidationError]:
+    # The library compares every pair when a list is mixed: a request could hold the process for hours.
+    if wanted and validator.is_type(instance, "array"):
+        seen = {json.dumps(entry, sort_keys=True) for entry in instance}
+        if len(seen) < len(instance):
+            yield ValidationError("not unique")
+
+
+_extend: Any = extend  # jsonschema's stubs leave it untyped
+_Validator: Any = _extend(
+    Draft4Validator, {"required": _required, "pattern": _pattern_matches, "uniqueItems": _unique_items}
+)
+
+
 def _as_errors(found: Iterable[ValidationError]) -> Errors:
     errors: Errors = {}
     for error in found:
@@ -104,31 +151,21 @@ def _as_errors(found: Iterable[ValidationError]) -> Errors:
 
 
 def _as_error(error: ValidationError) -> tuple[str, str, dict[str, Any]]:
-    path = [_segment(step) for step in error.absolute_path]
+    steps = [str(step) for step in error.absolute_path]
+    path = ".".join(_segment(step) for step in steps)
     rule = str(error.validator)
     if rule == "required":
-        missing = next(name for name in error.validator_value if name not in error.instance)
-        missing = _named(error) or missing
-        path.append(_segment(missing))
-        return ".".join(path), rule, {"message": "Field is required but missing", "value": missing}
+        return path, rule, {"message": "Field is required but missing", "value": steps[-1]}
     make = _DETAILS.get(rule)
     if make is None:
-        return ".".join(path), "not_one_schema_valid", _with_value({"message": "failed to validate"}, error)
+        return path, "not_one_schema_valid", _with_value({"message": "failed to validate"}, error)
     name, details = make(error)
-    return ".".join(path), name, _with_value(details, error)
+    return path, name, _with_value(details, error)
 
 
-def _segment(step: str | int) -> str:
+def _segment(step: str) -> str:
     # A dot in a key would look like a step (http.md 5.1).
-    return str(step).replace(".", "%2E")
-
-
-def _named(error: ValidationError) -> str | None:
-    # jsonschema makes one error for each missing key, and names it only in its message.
-    for name in error.validator_value:
-        if error.message.startswith(f"{name!r} "):
-            return str(name)
-    return None
+    return step.replace(".", "%2E")
 
 
 def _with_value(details: dict[str, Any], error: ValidationError) -> dict[str, Any]:
@@ -164,7 +201,7 @@ def _bound(
 
 def _enum(error: ValidationError) -> tuple[str, dict[str, Any]]:
     message = "Value not found in enumerated list of values"
-    return "enum", {"message": message, "target": list(error.validator_value)}
+    return "enum", {"message": message, "target": error.validator_value}
 
 
 def _pattern(error: ValidationError) -> tuple[str, dict[str, Any]]:
