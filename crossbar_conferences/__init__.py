@@ -1,1 +1,1 @@
-"""TODO-ROOM"""
+"""Kazoo's conferences API as a sidecar: the resource `conferences`, served beside a cluster."""

@@ -200,7 +200,14 @@ class Service:
         )
         reader = Reader(self.documents, self.live, self.reservations, self.clock)
         saver = Saver(self.documents, self.reservations)
-        dialer = Dialer(self.bus, self.live, self.documents, EndpointConfig())
+        dialer = Dialer(
+            self.bus,
+            self.live,
+            self.documents,
+            EndpointConfig(),
+            channel_timeout=settings.search_timeout_ms / 1000,
+            channel_category=settings.channel_query_category,
+        )
         repeats = Repeats(self._keys)
         actions = Actions(reader, self.executor, dialer, repeats, settings.wait_limit_ms)
         links = Links(

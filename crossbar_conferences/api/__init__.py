@@ -1,1 +1,1 @@
-"""TODO-ROOM"""
+"""What an HTTP client sees: routes, negotiation, envelopes, errors, and a handler for each route."""

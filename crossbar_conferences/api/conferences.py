@@ -92,7 +92,7 @@ class CollectionHandler:
         if query.wants_read_only:
             fresh = is_true(exchange.query.get("fresh"))
             sighting = await self.reader.live_state.account(exchange.account_id, fresh=fresh)
-            exchange.answer.headers["x-live-source"] = sighting.source
+            exchange.answer.metadata.update(sighting.stamp())
         now = self.reader.now()
         answer = exchange.answer
         answer.is_list = True

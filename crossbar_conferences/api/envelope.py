@@ -18,10 +18,6 @@ from ..clock import iso8601
 from .errors import ApiError
 from .exchange import Exchange
 
-#: What a list's entity tag does not cover (http.md 3.3).
-_VOLATILE = frozenset({"auth_token", "node", "request_id", "timestamp", "tokens"})
-
-
 @dataclass(frozen=True, slots=True)
 class Frame:
     """What every envelope of this process says about the process."""
@@ -77,11 +73,7 @@ def answer_metadata(exchange: Exchange) -> dict[str, Any]:
 
 def list_tag(exchange: Exchange) -> str:
     """The md5 over a list's answer without what changes by itself: its revision and weak tag."""
-    stable = {
-        **exchange.answer.listing,
-        "metadata": answer_metadata(exchange),
-        "data": exchange.answer.data,
-    }
+    stable = {**exchange.answer.listing, "data": exchange.answer.data}
     return hashlib.md5(dumps(stable), usedforsecurity=False).hexdigest()
 
 

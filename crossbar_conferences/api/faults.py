@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from ..broker.port import BrokerError
-from ..conference.actions import ActionError
+from ..conference.actions_plan import ActionError
 from ..conference.listing import ListingError
 from ..errors import CrossbarConferencesError
 from ..store.port import (

@@ -74,7 +74,7 @@ def plain_headers(exchange: Exchange, *, always_cors: bool = False) -> dict[str,
         headers["content-language"] = negotiation.language(exchange.headers.get("Accept-Language"))
         headers["vary"] = "accept-language, accept"
     if always_cors or negotiation.is_cors_request(exchange.headers):
-        headers.update(negotiation.corsplain_headers(exchange.allowed))
+        headers.update(negotiation.cors_headers(exchange.allowed))
     return headers
 
 

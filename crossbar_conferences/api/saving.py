@@ -68,7 +68,7 @@ class Saver:
     async def remove(self, account_id: str, gone: Mapping[str, Any], *, soft: bool) -> None:
         """Delete; ``gone`` is the document as it is to be stored, or the stored one when not soft."""
         if soft:
-            await self.documents.save(account_id, gone)
+            await self.documents.soft_delete(account_id, gone)
         else:
             await self.documents.remove(account_id, gone)
         await self._let_go(_everything(account_id, gone))

@@ -35,12 +35,14 @@ class Dialer:
         config: EndpointConfig,
         *,
         channel_timeout: float = 2.0,
+        channel_category: str = call.CATEGORIES[0],
     ) -> None:
         self._bus = bus
         self._live = live
         self._documents = documents
         self._config = config
         self._channel_timeout = channel_timeout
+        self._channel_category = channel_category
 
     async def plan(
         self, request: DialRequest, context: ActionContext, account: Mapping[str, Any]
@@ -94,7 +96,9 @@ class Dialer:
         return room.zone if room is not None and room.zone else self._bus.zone
 
     async def _zone_of_call(self, call_id: str) -> str | None:
-        question = call.query_channels(call_id, self._bus.origin())
+        question = call.query_channels(
+            call_id, self._bus.origin(), category=self._channel_category
+        )
         collected = await self._bus.collect(
             question,
             timeout=self._channel_timeout,

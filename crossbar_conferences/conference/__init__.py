@@ -1,1 +1,1 @@
-"""TODO-ROOM"""
+"""The domain, pure: documents, validation, listing, live rooms, actions, endpoints."""

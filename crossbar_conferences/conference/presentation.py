@@ -47,9 +47,10 @@ def participant(member: Participant, now: float) -> dict[str, Any]:
     joined = member.join_time if member.join_time is not None else gregorian_seconds(now)
     shown["duration"] = max(0, gregorian_seconds(now) - joined)
     shown.update(flat_flags(nested))
-    if member.talk_time or member.talking_since is not None:
-        since = now if member.talking_since is None else member.talking_since
-        shown["talk_time"] = int(member.talk_time + max(0.0, now - since))
+    since = now if member.talking_since is None else member.talking_since
+    talk_time = int(member.talk_time + max(0.0, now - since))
+    if talk_time:
+        shown["talk_time"] = talk_time
     return shown
 
 

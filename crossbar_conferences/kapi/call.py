@@ -13,23 +13,34 @@ from .types import is_object, is_text
 
 QUERY_CHANNELS_KEY = "call.status_req.channels"
 
-_QUERY_CHANNELS = Definition(
-    "channel",
-    "query_channels_req",
-    optional=("Active-Only", "Call-ID", "Fields"),
-    types={"Call-ID": is_text},
-)
+#: The category under which ecallmgr listens: the open core's, and kazoo5's (amqp.md 10.1).
+CATEGORIES = ("call_event", "channel")
+
+_QUERY_CHANNELS = {
+    category: Definition(
+        category,
+        "query_channels_req",
+        optional=("Active-Only", "Call-ID", "Fields"),
+        types={"Call-ID": is_text},
+    )
+    for category in CATEGORIES
+}
 # Kazoo 5 says "channel", the older core "call_event" (amqp.md 10.1): as an answer both are right.
 _QUERY_CHANNELS_RESPONSES = tuple(
     Definition(category, "query_channels_resp", required=("Channels",), types={"Channels": is_object})
-    for category in ("channel", "call_event")
+    for category in CATEGORIES
 )
 
 
-def query_channels(call_id: str, origin: Origin, msg_id: str | None = None) -> Outgoing:
-    """A question to ecallmgr about one active channel; a node without it stays silent."""
+def query_channels(
+    call_id: str, origin: Origin, msg_id: str | None = None, category: str = CATEGORIES[0]
+) -> Outgoing:
+    """A question to ecallmgr about one active channel; a node without it stays silent.
+
+    ``category``: the one under which the cluster's ecallmgr listens, of `CATEGORIES`."""
     fields = {"Call-ID": call_id, "Fields": "all", "Active-Only": True}
-    return Outgoing(CALL_EVENTS, QUERY_CHANNELS_KEY, build(_QUERY_CHANNELS, fields, origin, msg_id))
+    body = build(_QUERY_CHANNELS[category], fields, origin, msg_id)
+    return Outgoing(CALL_EVENTS, QUERY_CHANNELS_KEY, body)
 
 
 def query_channels_response(channels: dict[str, Any], origin: Origin, msg_id: str) -> dict[str, Any]:
@@ -38,8 +49,9 @@ def query_channels_response(channels: dict[str, Any], origin: Origin, msg_id: st
 
 
 def check_query_channels(body: Any) -> None:
-    """Raise `MessageInvalid` unless this asks for channels in Kazoo 5's way."""
-    check(_QUERY_CHANNELS, body)
+    """Raise `MessageInvalid` unless this asks for channels, in either generation's way."""
+    category = body.get("Event-Category") if isinstance(body, dict) else None
+    check(_QUERY_CHANNELS.get(str(category), _QUERY_CHANNELS[CATEGORIES[0]]), body)
 
 
 def is_query_channels_response(body: Any) -> bool:

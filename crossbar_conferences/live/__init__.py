@@ -1,1 +1,1 @@
-"""TODO-ROOM"""
+"""Live state: who is in which conference right now."""

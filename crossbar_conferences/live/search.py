@@ -10,8 +10,9 @@ from collections.abc import Mapping
 
 import structlog
 
-from ..broker.bus import Bus, Collected
+from ..broker.bus import Bus
 from ..broker.port import BrokerError
+from ..broker.requests import Collected
 from ..clock import Clock
 from ..conference.rooms import Room
 from ..conference.sightings import room_from_search, rooms_from_account_search

@@ -40,7 +40,8 @@ class Target:
             **self.variables,
             "X": "x" + secrets.token_hex(4),
             # Not with a zero in front: it is dialled and sent as a conference number.
-            "N": str(10_000_000 + secrets.randbelow(90_000_000)),
+            # Begins with 2 to 9, so that it can also be dialled as a number (dial.md 3.1).
+            "N": str(20_000_000 + secrets.randbelow(80_000_000)),
             "HEX": secrets.token_hex(16),
         }
 

@@ -144,6 +144,12 @@ class Settings:
     live_accounts: int = _count(1000, "accounts followed at once")
     live_idle_seconds: float = _seconds(600.0, "how long an account is followed after its last use")
     # Commands.
+    channel_query_category: str = _row(
+        "choice",
+        "call_event",
+        "event category under which ecallmgr hears channel queries; some Kazoo 5 releases use channel",
+        choices=("call_event", "channel"),
+    )
     dial_timeout_ms: int = _milliseconds(20_000, "how long a dial without a timeout rings")
     wait_limit_ms: int = _milliseconds(30_000, "largest ?wait= of an action")
     idempotency_entries: int = _count(10_000, "answers kept for a repeated Idempotency-Key")

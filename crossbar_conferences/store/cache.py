@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..clock import Clock
@@ -40,6 +41,8 @@ class DocumentCache:
         #: The read that a miss may join; one that a flush overtook is running, but not here.
         self._reads: dict[Key, asyncio.Task[Document | None]] = {}
         self._running: set[asyncio.Task[Document | None]] = set()
+        #: Grows with everything that makes a read out of date.
+        self._flushes = 0
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -47,13 +50,9 @@ class DocumentCache:
     async def document(self, database: str, doc_id: str) -> Document | None:
         """A document, soft-deleted ones included; ``None`` when it or its database is not there."""
         key = (database, doc_id)
-        kept = self._kept.get(key)
-        if kept is not None:
-            if kept[0] > self._clock():
-                self.counters.hits += 1
-                self._kept.move_to_end(key)
-                return kept[1]
-            del self._kept[key]
+        if self._is_kept(key):
+            self.counters.hits += 1
+            return self._kept[key][1]
         self.counters.misses += 1
         read = self._reads.get(key)
         if read is None:
@@ -62,6 +61,26 @@ class DocumentCache:
             self._running.add(read)
             read.add_done_callback(lambda done: self._over(key, done))
         return await asyncio.shield(read)
+
+    async def documents(self, database: str, doc_ids: Sequence[str]) -> dict[str, Document]:
+        """Those of the documents that exist, by id; what is not kept is read in one round trip."""
+        found: dict[str, Document] = {}
+        missing: list[str] = []
+        for doc_id in dict.fromkeys(doc_ids):
+            if not self._is_kept((database, doc_id)):
+                missing.append(doc_id)
+            elif (kept := self._kept[database, doc_id][1]) is not None:
+                found[doc_id] = kept
+        self.counters.hits += len(doc_ids) - len(missing)
+        self.counters.misses += len(missing)
+        if missing:
+            flushes = self._flushes
+            read = await self._store.get_many(database, missing)
+            found.update(read)
+            if flushes == self._flushes:
+                for doc_id in missing:
+                    self._keep_document((database, doc_id), read.get(doc_id))
+        return found
 
     async def attachment(self, database: str, doc_id: str, name: str) -> bytes | None:
         """An attachment, not kept; ``None`` when it is not there."""
@@ -73,7 +92,7 @@ class DocumentCache:
     def put(self, database: str, document: Document) -> None:
         """What we have just written ourselves."""
         key = (database, document["_id"])
-        self._reads.pop(key, None)
+        self._overtake(key)
         self._keep_document(key, document)
 
     def flush(self, database: str, doc_id: str) -> None:
@@ -81,14 +100,14 @@ class DocumentCache:
         key = (database, doc_id)
         self.counters.flushes += 1
         self._kept.pop(key, None)
-        # A read that is under way may bring what was there before: its result is not kept.
-        self._reads.pop(key, None)
+        self._overtake(key)
 
     def set_feed(self, is_up: bool) -> None:
         """Change messages are heard from now on, or not."""
         self._feed = is_up
         self._kept.clear()
         self._reads.clear()
+        self._flushes += 1
 
     async def close(self) -> None:
         """End reads that are under way."""
@@ -108,11 +127,28 @@ class DocumentCache:
             self._keep_document(key, found)
         return found
 
+    def _is_kept(self, key: Key) -> bool:
+        kept = self._kept.get(key)
+        if kept is None:
+            return False
+        if kept[0] <= self._clock():
+            del self._kept[key]
+            return False
+        if kept[1] is not None:
+            self._kept.move_to_end(key)
+        return True
+
+    def _overtake(self, key: Key) -> None:
+        # A read that is under way may bring what was there before: its result is not kept.
+        self._reads.pop(key, None)
+        self._flushes += 1
+
     def _keep_document(self, key: Key, found: Document | None) -> None:
         if not self._feed:
             return
         self._kept[key] = (self._clock() + self._keep, found)
-        self._kept.move_to_end(key)
+        # Ids that name nothing are endless: they go first, and never push a document out.
+        self._kept.move_to_end(key, last=found is not None)
         while len(self._kept) > self._limit:
             self._kept.popitem(last=False)
 

@@ -42,6 +42,7 @@ from .port import (
     Row,
     StoreError,
     StoreFault,
+    StoreRefused,
     StoreUnreachable,
     View,
     ViewMissing,
@@ -275,7 +276,7 @@ def _translated(view: View | None) -> Iterator[None]:
             raise DatabaseMissing from error
         raise (DocumentMissing if view is None else ViewMissing) from error
     except (UnauthorizedError, ForbiddenError) as error:
-        raise StoreFault("the document store refuses our credentials") from error
+        raise StoreRefused from error
     except BadRequestError as error:
         if "rev" in _reason(error).lower():
             # A text that is no revision is not the stored one either.

@@ -12,7 +12,16 @@ from typing import Any
 from . import views
 from .cache import DocumentCache
 from .names import account_database, encoded, is_account_id, is_document_id
-from .port import Document, DocumentConflict, DocumentMissing, Row, Store, ViewQuery
+from .port import (
+    DatabaseMissing,
+    Document,
+    DocumentConflict,
+    DocumentMissing,
+    Row,
+    Store,
+    StoreError,
+    ViewQuery,
+)
 
 #: Called after each write: created, edited or deleted; the encoded database; the document as stored.
 OnChange = Callable[[str, str, Mapping[str, Any]], Awaitable[None]]
@@ -46,8 +55,10 @@ class Documents:
 
     async def load_many(self, account_id: str, doc_ids: Sequence[str]) -> dict[str, Document]:
         """Those of the documents that exist, of any type, in one round trip at most."""
+        if not is_account_id(account_id):
+            raise DatabaseMissing
         wanted = [doc_id for doc_id in doc_ids if is_document_id(doc_id)]
-        return await self._store.get_many(account_database(account_id), wanted)
+        return await self._cache.documents(account_database(account_id), wanted)
 
     async def page(
         self,
@@ -101,26 +112,69 @@ class Documents:
     async def save(self, account_id: str, document: Mapping[str, Any]) -> Document:
         """Write a new document, or a new revision of one; as it is stored now.
 
-        A soft deletion is a save of a document with ``pvt_deleted``."""
+        Raises `DocumentConflict` when it is not what was read."""
         database = account_database(account_id)
-        try:
-            rev = await self._store.put(database, document)
-        except DocumentConflict:
-            self._cache.flush(database, document["_id"])
-            raise
+        rev = await self._written(database, document, self._store.put(database, document))
         stored = {**document, "_rev": rev}
         self._cache.put(database, stored)
         action = "created" if document.get("_rev") is None else "edited"
-        if stored.get("pvt_deleted"):
-            action = "deleted"
         await self._on_change(action, encoded(database), stored)
         return stored
 
-    async def remove(self, account_id: str, document: Mapping[str, Any]) -> None:
-        """Remove a document for good."""
+    async def soft_delete(self, account_id: str, document: Mapping[str, Any]) -> Document:
+        """Write a document that has ``pvt_deleted``, over whatever is stored now (data.md 2.5).
+
+        As it is stored now; that it is not there any more is success too."""
         database = account_database(account_id)
+
+        async def write(rev: str) -> str:
+            return await self._store.put(database, {**document, "_rev": rev})
+
+        rev = await self._on_newest(database, document, write)
+        if rev is None:
+            return document
+        stored = {**document, "_rev": rev}
+        self._cache.put(database, stored)
+        await self._on_change("deleted", encoded(database), stored)
+        return stored
+
+    async def remove(self, account_id: str, document: Mapping[str, Any]) -> None:
+        """Remove a document for good, whatever is stored now."""
+        database = account_database(account_id)
+
+        async def write(rev: str) -> str:
+            return await self._store.delete(database, document["_id"], rev)
+
+        rev = await self._on_newest(database, document, write)
+        self._cache.flush(database, document["_id"])
+        if rev is not None:
+            await self._on_change("deleted", encoded(database), {**document, "_rev": rev})
+
+    async def _on_newest(
+        self, database: str, document: Mapping[str, Any], write: Callable[[str], Awaitable[str]]
+    ) -> str | None:
+        """Write on the revision at hand, else on the newest; ``None`` when nothing is there to write on.
+
+        Kazoo asks for the newest first (data.md 2.5); that would cost each deletion a round trip."""
+        rev = str(document["_rev"])
+        for last in (False, False, True):
+            try:
+                return await self._written(database, document, write(rev))
+            except DocumentMissing:
+                return None
+            except DocumentConflict:
+                if last:
+                    raise
+            try:
+                rev = str((await self._store.get(database, document["_id"]))["_rev"])
+            except DocumentMissing:
+                return None
+        raise DocumentConflict
+
+    async def _written(self, database: str, document: Mapping[str, Any], write: Awaitable[str]) -> str:
         try:
-            rev = await self._store.delete(database, document["_id"], document["_rev"])
-        finally:
+            return await write
+        except StoreError:
+            # After a conflict what is kept is old; after anything else nobody knows what is stored.
             self._cache.flush(database, document["_id"])
-        await self._on_change("deleted", encoded(database), {**document, "_rev": rev})
+            raise

@@ -47,6 +47,10 @@ class StoreFault(StoreError):
     """The document store answered with an error or with nonsense."""
 
 
+class StoreRefused(StoreFault):
+    """The document store does not let us do this with our credentials."""
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """A view of a design document: ``View("crossbar_conferences", "by_id")``."""

@@ -8,6 +8,9 @@ outlives its conference when Kazoo itself removes that; then it is found to be s
 The reservation runs beside the check by view, so a create takes two steps: both, then the write.
 The same database remembers which account an id belongs to (design 3.3, account isolation).
 
+Where two writers want several things in common, each may get some of them. All are in one order:
+who got the first of what both want waits a moment, the other lets go. So one of them wins.
+
 Where the database cannot be made (no right to), a table in this process is the fallback: races
 between processes are then decided by the views alone, and a warning says so once.
 """
@@ -18,13 +21,22 @@ import asyncio
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, Final, Literal
 
 import structlog
 
 from ..clock import Clock
 from .names import account_database
-from .port import DatabaseMissing, Document, DocumentConflict, DocumentMissing, Store, StoreFault
+from .port import (
+    DatabaseMissing,
+    Document,
+    DocumentConflict,
+    DocumentMissing,
+    Store,
+    StoreError,
+    StoreRefused,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +45,22 @@ DATABASE: Final = "crossbar_conferences"
 #: Seconds for which a reservation counts although its holder does not use it: it may be writing.
 FRESH: Final = 10.0
 
+#: How often, and how long apart (seconds), a rival that may let go is given the time to.
+_PATIENCE: Final = 10
+_PAUSE: Final = 0.05
+
 Kind = Literal["number", "name", "conference"]
+Entry = tuple[Kind, str]
+
+
+class _Outcome(Enum):
+    """What became of the attempt to take one thing."""
+
+    TAKEN = "taken"
+    #: Another conference has it.
+    HELD = "held"
+    #: Another writer is about to have it, or to let it go.
+    WANTED = "wanted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +83,9 @@ class Claim:
     numbers: tuple[str, ...] = ()
     name: str | None = None
 
-    def entries(self) -> list[tuple[Kind, str]]:
+    def entries(self) -> list[Entry]:
         """Everything in it, once each."""
-        numbers: list[tuple[Kind, str]] = [("number", number) for number in dict.fromkeys(self.numbers)]
+        numbers: list[Entry] = [("number", number) for number in dict.fromkeys(self.numbers)]
         return numbers if self.name is None else [*numbers, ("name", self.name)]
 
 
@@ -79,12 +106,22 @@ class Reservations:
 
     async def reserve(self, claim: Claim) -> Clashes:
         """Take everything in a claim; what others hold is told, and then nothing is kept."""
-        entries = claim.entries()
-        taken = await asyncio.gather(*(self._take(claim, kind, value) for kind, value in entries))
-        lost = [entry for entry, got in zip(entries, taken, strict=True) if not got]
+        outcomes: dict[Entry, _Outcome] = {}
+        try:
+            await self._attempt(claim, claim.entries(), outcomes)
+            for _ in range(_PATIENCE):
+                if not _is_worth_waiting(outcomes):
+                    break
+                await asyncio.sleep(_PAUSE)
+                await self._attempt(claim, _those(outcomes, _Outcome.WANTED), outcomes)
+        except BaseException:
+            # Also when the caller goes away: what is left behind would block the next one for a while.
+            await self._release_quietly(claim, _those(outcomes, _Outcome.TAKEN))
+            raise
+        lost = [entry for entry, outcome in outcomes.items() if outcome is not _Outcome.TAKEN]
         if not lost:
             return Clashes()
-        await self._release(claim, [entry for entry, got in zip(entries, taken, strict=True) if got])
+        await self._release_quietly(claim, _those(outcomes, _Outcome.TAKEN))
         names = [value for kind, value in lost if kind == "name"]
         return Clashes(tuple(value for kind, value in lost if kind == "number"), names[0] if names else None)
 
@@ -102,12 +139,22 @@ class Reservations:
             return None
         try:
             found = await self._store.get(DATABASE, _document_id("", "conference", conference_id))
-        except (DocumentMissing, DatabaseMissing):
+        except (DocumentMissing, DatabaseMissing, StoreRefused):
             return None
         account_id = found.get("account_id")
         return account_id if isinstance(account_id, str) else None
 
-    async def _take(self, claim: Claim, kind: Kind, value: str) -> bool:
+    async def _attempt(self, claim: Claim, entries: Iterable[Entry], outcomes: dict[Entry, _Outcome]) -> None:
+        async def attempt(entry: Entry) -> None:
+            outcomes[entry] = await self._take(claim, *entry)
+
+        outcomes.update(dict.fromkeys(entries, _Outcome.WANTED))
+        results = await asyncio.gather(*map(attempt, entries), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _take(self, claim: Claim, kind: Kind, value: str) -> _Outcome:
         if self._local is not None:
             return self._take_locally(claim, kind, value)
         account_id = "" if kind == "conference" else claim.account_id
@@ -124,13 +171,14 @@ class Reservations:
             await self._put(document)
         except DocumentConflict:
             return await self._take_over(document)
-        except StoreFault as error:
-            log.warning("reservations_in_process_only", reason=str(error))
-            self._local = _Local()
+        except StoreRefused as error:
+            if self._local is None:
+                log.warning("reservations_in_process_only", reason=str(error))
+                self._local = _Local()
             return self._take_locally(claim, kind, value)
-        return True
+        return _Outcome.TAKEN
 
-    async def _take_over(self, document: Mapping[str, Any]) -> bool:
+    async def _take_over(self, document: Mapping[str, Any]) -> _Outcome:
         try:
             held = await self._store.get(DATABASE, document["_id"])
         except DocumentMissing:
@@ -138,30 +186,35 @@ class Reservations:
             return await self._put_or_lose(document)
         same_account = held.get("account_id") == document["account_id"]
         if same_account and held.get("conference_id") == document["conference_id"]:
-            return True
-        if document["kind"] == "conference" or await self._is_held(held):
-            return False
+            return _Outcome.TAKEN
+        if document["kind"] == "conference":
+            return _Outcome.HELD
+        outcome = await self._hold(held)
+        if outcome is not _Outcome.TAKEN:
+            return outcome
         return await self._put_or_lose({**document, "_rev": held["_rev"]})
 
-    async def _put_or_lose(self, document: Mapping[str, Any]) -> bool:
+    async def _put_or_lose(self, document: Mapping[str, Any]) -> _Outcome:
         try:
             await self._store.put(DATABASE, document)
         except DocumentConflict:
-            return False
-        return True
+            return _Outcome.WANTED
+        return _Outcome.TAKEN
 
-    async def _is_held(self, held: Document) -> bool:
+    async def _hold(self, held: Document) -> _Outcome:
+        """What another one's reservation is worth; `TAKEN` when nothing: then it may be taken."""
         account_id, conference_id = held.get("account_id"), held.get("conference_id")
         taken_at = held.get("taken_at")
-        is_fresh = isinstance(taken_at, int | float) and self._clock() - taken_at < FRESH
+        is_fresh = isinstance(taken_at, int | float) and abs(self._clock() - taken_at) < FRESH
+        unused = _Outcome.WANTED if is_fresh else _Outcome.TAKEN
         try:
             holder = await self._store.get(account_database(str(account_id)), str(conference_id))
         except (DocumentMissing, DatabaseMissing, ValueError):
             # Perhaps it is being written at this moment.
-            return is_fresh
+            return unused
         if holder.get("pvt_deleted"):
-            return False
-        return _uses(holder, str(held.get("kind")), held.get("value")) or is_fresh
+            return _Outcome.TAKEN
+        return _Outcome.HELD if _uses(holder, str(held.get("kind")), held.get("value")) else unused
 
     async def _put(self, document: Mapping[str, Any]) -> None:
         try:
@@ -170,13 +223,21 @@ class Reservations:
             await self._store.create_database(DATABASE)
             await self._store.put(DATABASE, document)
 
-    async def _release(self, claim: Claim, entries: Iterable[tuple[Kind, str]]) -> None:
+    async def _release(self, claim: Claim, entries: Iterable[Entry]) -> None:
         await asyncio.gather(*(self._let_go(claim, kind, value) for kind, value in entries))
+
+    async def _release_quietly(self, claim: Claim, entries: Iterable[Entry]) -> None:
+        try:
+            await self._release(claim, entries)
+        except StoreError as error:
+            # Nobody uses them, so they fall to the next who wants them, if only a little later.
+            log.warning("reservation_not_released", conference_id=claim.conference_id, reason=str(error))
 
     async def _let_go(self, claim: Claim, kind: Kind, value: str) -> None:
         doc_id = _document_id(claim.account_id, kind, value)
         if self._local is not None:
-            self._local.held.pop(doc_id, None)
+            if self._local.held.get(doc_id, ("", 0.0))[0] == claim.conference_id:
+                del self._local.held[doc_id]
             return
         try:
             held = await self._store.get(DATABASE, doc_id)
@@ -185,15 +246,26 @@ class Reservations:
         except (DocumentMissing, DocumentConflict, DatabaseMissing):
             return
 
-    def _take_locally(self, claim: Claim, kind: Kind, value: str) -> bool:
+    def _take_locally(self, claim: Claim, kind: Kind, value: str) -> _Outcome:
         assert self._local is not None
         doc_id = _document_id(claim.account_id, kind, value)
         holder, until = self._local.held.get(doc_id, (claim.conference_id, 0.0))
         if holder != claim.conference_id and until > self._clock():
-            return False
+            return _Outcome.WANTED
         self._local.held = {key: entry for key, entry in self._local.held.items() if entry[1] > self._clock()}
         self._local.held[doc_id] = (claim.conference_id, self._clock() + FRESH)
-        return True
+        return _Outcome.TAKEN
+
+
+def _those(outcomes: Mapping[Entry, _Outcome], wanted: _Outcome) -> list[Entry]:
+    return [entry for entry, outcome in outcomes.items() if outcome is wanted]
+
+
+def _is_worth_waiting(outcomes: Mapping[Entry, _Outcome]) -> bool:
+    """Whether what is missing may still come: rivals hold it, and we hold what is first in the order."""
+    taken, wanted = _those(outcomes, _Outcome.TAKEN), _those(outcomes, _Outcome.WANTED)
+    is_hopeless = _Outcome.HELD in outcomes.values()
+    return bool(taken and wanted) and not is_hopeless and min(taken) < min(wanted)
 
 
 def numbers_of(document: Mapping[str, Any]) -> list[str]:
