@@ -18,6 +18,7 @@ from ..clock import iso8601
 from .errors import ApiError
 from .exchange import Exchange
 
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """What every envelope of this process says about the process."""

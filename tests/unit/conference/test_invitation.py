@@ -81,7 +81,9 @@ def test_call_in_numbers_are_a_real_list() -> None:
 @given(
     st.dictionaries(
         st.sampled_from(["start", "duration", "timezone", "recurrence"]),
-        st.one_of(st.none(), st.integers(), st.text(max_size=30), st.booleans(), st.lists(st.integers(), max_size=2)),
+        st.one_of(
+            st.none(), st.integers(), st.text(max_size=30), st.booleans(), st.lists(st.integers(), max_size=2)
+        ),
     )
 )
 def test_no_request_raises(request_: dict[str, object]) -> None:

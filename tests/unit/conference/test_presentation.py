@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from crossbar_conferences.clock import GREGORIAN_OFFSET
 from crossbar_conferences.conference import presentation
-from crossbar_conferences.conference.sightings import room_from_search
 from crossbar_conferences.conference.rooms import Participant, Room
+from crossbar_conferences.conference.sightings import room_from_search
 
 NOW = 1_700_000_100.0
 START = 1_700_000_000 + GREGORIAN_OFFSET

@@ -19,9 +19,15 @@ KEY = f"conference.event.add-member.{ACCOUNT}.room.call-1%2E2%4010%2E0%2E0%2E1"
         ("conference.event.*.room.*", f"conference.event.*.{ACCOUNT}.room.*"),
         ("conference.event.add-member.room.*", f"conference.event.add-member.{ACCOUNT}.room.*"),
         ("conference.event.room.*.add-member", f"conference.event.add-member.{ACCOUNT}.room.*"),
-        ("conference.event.room.call-1%2E2%4010%2E0%2E0%2E1", f"conference.event.*.{ACCOUNT}.room.call-1%2E2%4010%2E0%2E0%2E1"),
+        (
+            "conference.event.room.call-1%2E2%4010%2E0%2E0%2E1",
+            f"conference.event.*.{ACCOUNT}.room.call-1%2E2%4010%2E0%2E0%2E1",
+        ),
         ("conference.event.room.call-1.2@10.0.0.1", f"conference.event.*.{ACCOUNT}.room.call-1.2@10.0.0.1"),
-        ("conference.event.add-member.room.call-1.2@10.0.0.1", f"conference.event.add-member.{ACCOUNT}.room.call-1.2@10.0.0.1"),
+        (
+            "conference.event.add-member.room.call-1.2@10.0.0.1",
+            f"conference.event.add-member.{ACCOUNT}.room.call-1.2@10.0.0.1",
+        ),
     ],
 )
 def test_every_generation_and_both_spellings_of_a_call_match(binding: str, key: str) -> None:
@@ -67,7 +73,12 @@ def test_what_cannot_be_subscribed_to_says_why(binding: object, words: str) -> N
     assert str(caught.value) == words
 
 
-@given(st.one_of(st.text(max_size=80), st.from_regex(r"conference\.(event|command)(\.[*#a-z@.%-]{0,8}){0,5}", fullmatch=True)))
+@given(
+    st.one_of(
+        st.text(max_size=80),
+        st.from_regex(r"conference\.(event|command)(\.[*#a-z@.%-]{0,8}){0,5}", fullmatch=True),
+    )
+)
 def test_no_text_binds_outside_the_account(text: str) -> None:
     """Whatever is sent is refused or bound with the subscriber's account and no open wildcard."""
     try:
