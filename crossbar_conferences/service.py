@@ -42,12 +42,15 @@ from .live.feed import EventFeed
 from .live.port import Live
 from .live.search import SearchLive
 from .live.tracker import Tracker
+from .metrics import Metrics
+from .operations import Operations
 from .settings import Settings
 from .sockets.guard import SocketGuard
 from .sockets.hub import Hub
 from .sockets.server import ServerLimits, SocketServer
 from .sockets.session import Session, SessionLimits
 from .store.cache import DocumentCache
+from .store.counters import Counters as StoreCounters
 from .store.documents import Documents
 from .store.names import real
 from .store.port import Store, StoreError
@@ -71,9 +74,9 @@ class Service:
         self.settings = settings
         self.store = store
         self.clock = clock
-        self.bus = Bus(transport, settings.node_name)
-        self.feed = EventFeed(self.bus, clock)
-        self.cache = DocumentCache(
+        self.bus: Bus = Bus(transport, settings.node_name)
+        self.feed: EventFeed = EventFeed(self.bus, clock)
+        self.cache: DocumentCache = DocumentCache(
             store, clock, limit=settings.document_cache_size, keep=settings.document_cache_seconds
         )
         self.system = SystemConfig(self.cache, settings.node_name, settings.zone)
@@ -85,7 +88,7 @@ class Service:
             basic_cache_size=settings.basic_cache_size,
             clock=clock,
         )
-        self.announcer = Announcer(self.bus)
+        self.announcer: Announcer = Announcer(self.bus)
         self.documents = Documents(store, self.cache, self.announcer.announce)
         self.reservations = Reservations(store, clock)
         search = SearchLive(self.bus, clock, settings.search_timeout_ms / 1000)
@@ -99,10 +102,12 @@ class Service:
                 reconcile_every=settings.reconcile_seconds,
                 idle_after=settings.live_idle_seconds,
             )
-        self.hub = Hub(self.bus, self.feed, clock)
-        self.executor = Executor(self.bus, self.feed, self.live)
-        self.inviter = Inviter(self.bus, store, clock)
+        self.hub: Hub = Hub(self.bus, self.feed, clock)
+        self.executor: Executor = Executor(self.bus, self.feed, self.live)
+        self.inviter: Inviter = Inviter(self.bus, store, clock)
         self.sockets: SocketServer
+        self.metrics: Metrics = Metrics(self)
+        self.load: Load = Load(settings.concurrent_requests, self.metrics.observe_request)
         self._keys: IdempotencyKeys[Any] = IdempotencyKeys(
             clock, keep=settings.idempotency_seconds, limit=settings.idempotency_entries
         )
@@ -130,8 +135,21 @@ class Service:
         """Where the websocket is served."""
         return self._urls["websocket"].replace("http", "ws", 1)
 
+    @property
+    def operations_url(self) -> str:
+        """Where operators look."""
+        return self._urls["operations"]
+
+    @property
+    def store_counters(self) -> StoreCounters:
+        """What the store's adapter counted."""
+        found = getattr(self.store, "counters", None)
+        return found if isinstance(found, StoreCounters) else StoreCounters()
+
     async def _open(self) -> None:
         stack = self._stack
+        if hasattr(self.store, "observer"):
+            self.store.observer = self.metrics.observe_store
         await self.store.open()
         stack.push_async_callback(self.store.close)
         stack.push_async_callback(self.cache.close)
@@ -171,6 +189,12 @@ class Service:
         sockets = web.Application()
         sockets.router.add_route("*", "/{path:.*}", self.sockets.handle)
         await self._listen("websocket", sockets, settings.websocket_host, settings.websocket_port)
+        await self._listen(
+            "operations",
+            Operations(self).application(),
+            settings.operations_host,
+            settings.operations_port,
+        )
         # Before the listeners close: clients hear that we go, then running requests get their time.
         self._stack.push_async_callback(self.sockets.close)
 
@@ -242,7 +266,7 @@ class Service:
             clock=self.clock,
             body_limit=settings.body_limit_bytes,
             trusted_proxies=proxies,
-            load=Load(settings.concurrent_requests),
+            load=self.load,
         )
 
     def _socket_server(self, proxies: frozenset[str]) -> SocketServer:

@@ -1,0 +1,124 @@
+"""What is measured, for Prometheus: one table of gauges read when asked, and two histograms.
+
+Every name begins with ``crossbar_conferences_``. The rooms count for themselves in plain fields;
+nothing in them knows Prometheus. `METRICS` is also what the documentation is checked against.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+if TYPE_CHECKING:
+    from .service import Service
+
+PREFIX: Final = "crossbar_conferences_"
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One number: ``counter`` only rises."""
+
+    name: str
+    kind: str
+    help: str
+    read: Callable[[Service], float]
+
+
+def _tracker(service: Service, name: str) -> float:
+    counters = getattr(service.live, "counters", None)
+    return float(getattr(counters, name, 0))
+
+
+METRICS: Final[tuple[Metric, ...]] = (
+    Metric("bus_connected", "gauge", "1 while messages can be published", lambda s: s.bus.connected),
+    Metric("bus_casts", "counter", "Messages published without waiting", lambda s: s.bus.counters.casts),
+    Metric("bus_calls", "counter", "Questions with one answer", lambda s: s.bus.counters.calls),
+    Metric("bus_collects", "counter", "Questions to every node", lambda s: s.bus.counters.collects),
+    Metric(
+        "bus_published",
+        "counter",
+        "Messages published in all",
+        lambda s: sum(s.bus.published.values()),
+    ),
+    Metric("media_nodes", "gauge", "ecallmgr nodes heard", lambda s: s.bus.nodes.count("ecallmgr")),
+    Metric("store_requests", "counter", "Requests to CouchDB", lambda s: s.store_counters.requests),
+    Metric("store_errors", "counter", "Requests to CouchDB that failed", lambda s: s.store_counters.errors),
+    Metric("cache_hits", "counter", "Documents found in memory", lambda s: s.cache.counters.hits),
+    Metric("cache_misses", "counter", "Documents read from CouchDB", lambda s: s.cache.counters.misses),
+    Metric("cache_documents", "gauge", "Documents in memory", lambda s: len(s.cache)),
+    Metric("events_heard", "counter", "Conference events heard", lambda s: s.feed.heard),
+    Metric("events_ignored", "counter", "Conference events of nobody's account", lambda s: s.feed.ignored),
+    Metric("live_searches", "counter", "Searches for live state", lambda s: _tracker(s, "searches")),
+    Metric("live_drift", "counter", "Rooms that a search showed otherwise", lambda s: _tracker(s, "drift")),
+    Metric("commands_published", "counter", "Commands published", lambda s: s.executor.counters.published),
+    Metric("commands_confirmed", "counter", "Commands seen to work", lambda s: s.executor.counters.confirmed),
+    Metric(
+        "commands_unconfirmed",
+        "counter",
+        "Commands waited for in vain",
+        lambda s: s.executor.counters.unconfirmed,
+    ),
+    Metric("invitations_sent", "counter", "Invitations published", lambda s: s.inviter.counters.sent),
+    Metric(
+        "invitations_completed", "counter", "Invitations delivered", lambda s: s.inviter.counters.completed
+    ),
+    Metric("invitations_failed", "counter", "Invitations that failed", lambda s: s.inviter.counters.failed),
+    Metric("invitations_kept", "counter", "Invitations kept for retry", lambda s: s.inviter.counters.kept),
+    Metric("changes_waiting", "gauge", "Changes not yet announced", lambda s: s.announcer.waiting),
+    Metric("websocket_sessions", "gauge", "Websocket sessions", lambda s: len(s.sockets.sessions)),
+    Metric("websocket_pushed", "counter", "Frames pushed", lambda s: s.hub.pushed),
+    Metric(
+        "websocket_dropped_slow", "counter", "Sessions ended as too slow", lambda s: s.sockets.dropped_slow
+    ),
+    Metric("requests_running", "gauge", "HTTP requests in hand", lambda s: s.load.running),
+)
+
+
+class Metrics(Collector):
+    """The registry of one service."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+        self._requests = Histogram(
+            PREFIX + "request_seconds",
+            "HTTP requests",
+            ("route", "verb", "status"),
+            registry=self._registry,
+            buckets=_SECONDS,
+        )
+        self._store = Histogram(
+            PREFIX + "store_seconds",
+            "Requests to CouchDB",
+            ("operation",),
+            registry=self._registry,
+            buckets=_SECONDS,
+        )
+
+    def observe_request(self, route: str, verb: str, status: int, seconds: float) -> None:
+        """A request is done. Verbs come from outside: unknown ones are counted together."""
+        known = verb if verb in ("GET", "PUT", "POST", "PATCH", "DELETE", "OPTIONS") else "other"
+        self._requests.labels(route, known, str(status)).observe(seconds)
+
+    def observe_store(self, operation: str, seconds: float, failed: bool) -> None:
+        """A request to the store is done."""
+        self._store.labels(operation).observe(seconds)
+
+    def text(self) -> bytes:
+        """Everything in Prometheus' text form."""
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        """The table, read now."""
+        for metric in METRICS:
+            family = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
+            yield family(PREFIX + metric.name, metric.help, value=float(metric.read(self._service)))

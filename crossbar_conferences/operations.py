@@ -1,0 +1,74 @@
+"""The operators' port: is it alive, can it serve, what does it measure, what does it offer.
+
+Apart from the API, so that neither load balancers nor scrapers need tokens, and clients never see it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from .api.envelope import dumps
+from .store.port import StoreError
+
+if TYPE_CHECKING:
+    from .service import Service
+
+#: Seconds that a readiness check may take.
+READY_WITHIN = 2.0
+
+
+class Operations:
+    """Handlers of the operations port."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def application(self) -> web.Application:
+        """The routes."""
+        app = web.Application()
+        app.router.add_get("/healthz", self._health)
+        app.router.add_get("/readyz", self._ready)
+        app.router.add_get("/metrics", self._metrics)
+        return app
+
+    async def _health(self, request: web.Request) -> web.Response:
+        # That it answers is the answer: the loop runs.
+        return _json(200, {"status": "ok"})
+
+    async def _ready(self, request: web.Request) -> web.Response:
+        checks = {"store": await self._store(), "bus": self._bus(), "media": self._media()}
+        # Without media nodes documents are served all the same.
+        is_ready = all(checks[name]["ok"] for name in ("store", "bus"))
+        return _json(200 if is_ready else 503, {"status": "ok" if is_ready else "fail", "checks": checks})
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        return web.Response(
+            body=self._service.metrics.text(),
+            headers={"content-type": "text/plain; version=0.0.4; charset=utf-8"},
+        )
+
+    async def _store(self) -> dict[str, object]:
+        try:
+            async with asyncio.timeout(READY_WITHIN):
+                version = await self._service.store.ping()
+        except (StoreError, TimeoutError) as error:
+            return {"ok": False, "reason": str(error) or "no answer in time"}
+        return {"ok": True, "version": version}
+
+    def _bus(self) -> dict[str, object]:
+        if not self._service.bus.connected:
+            return {"ok": False, "reason": "no message broker is connected"}
+        return {"ok": True, "zone": self._service.bus.zone}
+
+    def _media(self) -> dict[str, object]:
+        nodes = [node.name for node in self._service.bus.nodes.all("ecallmgr")]
+        if nodes:
+            return {"ok": True, "nodes": nodes}
+        return {"ok": False, "reason": "no ecallmgr node is heard"}
+
+
+def _json(status: int, body: object) -> web.Response:
+    return web.Response(status=status, body=dumps(body), headers={"content-type": "application/json"})
