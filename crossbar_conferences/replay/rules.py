@@ -32,6 +32,7 @@ PARTICIPANT_FLAGS = frozenset(
         "mute_detect",
         "energy_level",
         "current_energy",
+        "talk_time",
         "member_id",
         "member_type",
         "member_ghost",

@@ -154,7 +154,9 @@ class Runner:
         expected = step.expected
         differences: list[Difference] = []
         if expected.response is not None:
-            differences += compare_response(expected.response, answer, step, run.bindings)
+            differences += compare_response(
+                expected.response, answer, step, run.bindings, running=bool(run.rooms)
+            )
         trusted = not rules.is_marked(expected.untrusted, rules.UNTRUSTED_MESSAGES)
         if expected.messages is not None and published is not None and trusted:
             differences += compare_messages(expected.messages, published, run.bindings)
