@@ -21,17 +21,11 @@ from aiocouch import CouchDB
 from aiocouch.attachment import Attachment
 from aiocouch.database import Database
 from aiocouch.document import Document as CouchDocument
-from aiocouch.exception import (
-    BadRequestError,
-    ConflictError,
-    ForbiddenError,
-    NotFoundError,
-    RemoteResponseError,
-    UnauthorizedError,
-)
 from aiocouch.view import AllDocsView
 from aiocouch.view import View as CouchView
 
+from .couch_errors import translated
+from .couch_response import CouchResponse
 from .counters import Counters, Observer
 from .names import is_addressable
 from .port import (
@@ -40,9 +34,7 @@ from .port import (
     DocumentConflict,
     DocumentMissing,
     Row,
-    StoreError,
     StoreFault,
-    StoreRefused,
     StoreUnreachable,
     View,
     ViewMissing,
@@ -51,12 +43,6 @@ from .port import (
 from .views import design_for
 
 log = structlog.get_logger(__name__)
-
-#: What a server says of a database that is not there: CouchDB 3, CouchDB 1 and PouchDB.
-_NO_DATABASE = frozenset({"database does not exist.", "no_db_file"})
-
-#: Statuses with which a proxy or an overloaded server says that it cannot serve now.
-_AWAY = frozenset({502, 503, 504})
 
 
 class CouchStore:
@@ -85,7 +71,10 @@ class CouchStore:
             return
         timeout = aiohttp.ClientTimeout(total=self._timeout, connect=min(self._timeout, 2.0))
         self._couch = CouchDB(
-            self._url, timeout=timeout, connector=aiohttp.TCPConnector(limit=self._connections)
+            self._url,
+            timeout=timeout,
+            connector=aiohttp.TCPConnector(limit=self._connections),
+            response_class=CouchResponse,
         )
         headers = self._couch._server._http_session.headers
         # PouchDB Server labels JSON as text unless it is asked for by name.
@@ -243,7 +232,7 @@ class CouchStore:
         begun = time.perf_counter()
         failed = True
         try:
-            with _translated(view):
+            with translated(view):
                 yield
             failed = False
         except (DocumentMissing, DocumentConflict, DatabaseMissing, ViewMissing):
@@ -261,41 +250,6 @@ class _QuotedAllDocs(AllDocsView):
     @property
     def endpoint(self) -> str:
         return f"{self._database.endpoint}/_all_docs"
-
-
-@contextmanager
-def _translated(view: View | None) -> Iterator[None]:
-    try:
-        yield
-    except StoreError:
-        raise
-    except ConflictError as error:
-        raise DocumentConflict from error
-    except NotFoundError as error:
-        if _reason(error).lower() in _NO_DATABASE:
-            raise DatabaseMissing from error
-        raise (DocumentMissing if view is None else ViewMissing) from error
-    except (UnauthorizedError, ForbiddenError) as error:
-        raise StoreRefused from error
-    except BadRequestError as error:
-        if "rev" in _reason(error).lower():
-            # A text that is no revision is not the stored one either.
-            raise DocumentConflict from error
-        raise StoreFault("the document store does not understand") from error
-    except aiohttp.ClientResponseError as error:
-        if error.status in _AWAY:
-            raise StoreUnreachable from error
-        raise StoreFault(f"the document store answered with status {error.status}") from error
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise StoreUnreachable from error
-    except (ValueError, TypeError, KeyError, AssertionError, AttributeError) as error:
-        # What aiocouch makes of answers that are no answers.
-        raise StoreFault("the document store answered with nonsense") from error
-
-
-def _reason(error: BaseException) -> str:
-    cause = error.__cause__
-    return str(cause.reason) if isinstance(cause, RemoteResponseError) else ""
 
 
 def _parameters(query: ViewQuery) -> dict[str, Any]:
