@@ -14,11 +14,9 @@ COMMANDS = {
     "simulate": "crossbar_conferences.switch.cli:simulate",
     "replay": "crossbar_conferences.replay.cli:replay",
     "record": "crossbar_conferences.replay.cli:record",
-    "watch": "crossbar_conferences.cli.watch:watch",
     "views": "crossbar_conferences.cli.views:views",
     "settings": "crossbar_conferences.cli.settings:settings",
     "token": "crossbar_conferences.cli.token:token",
-    "doctor": "crossbar_conferences.cli.doctor:doctor",
 }
 
 
