@@ -63,9 +63,8 @@ def coerced(kind: Any, value: Any) -> Any:
 
 def _rounded(number: int | float) -> int:
     # Halves go away from zero, as in Erlang; integers of any size stay exact.
-    if isinstance(number, int):
-        return number
-    return int(math.copysign(math.floor(abs(number) + 0.5), number))
+    whole = int(number)
+    return whole + (1 if number > 0 else -1) if abs(number - whole) >= 0.5 else whole
 
 
 def _number(value: Any) -> int | float | None:

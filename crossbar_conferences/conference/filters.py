@@ -6,6 +6,7 @@ the forms that ask for absence. Source: http.md 4.4; recordings ``list-filter-â€
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -57,7 +58,8 @@ def as_text(value: Any) -> str:
         return value
     if isinstance(value, int | float):
         return str(value)
-    return orjson.dumps(value, default=str).decode()
+    # Not orjson: it stops at integers beyond 64 bits.
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
 def _is(value: Any, wanted: str) -> bool:
