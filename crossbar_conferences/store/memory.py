@@ -9,12 +9,13 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from .counters import Counters, Observer
-from .memory_views import MAPS, collation_key
+from .memory_index import ViewIndex
+from .memory_views import MAPS
 from .names import is_addressable
 from .port import (
     DatabaseMissing,
@@ -37,6 +38,29 @@ class _Stored:
     attachments: dict[str, bytes] = field(default_factory=dict)
 
 
+class _Database:
+    """Documents and tombstones by id, and the rows of the views that were asked for."""
+
+    def __init__(self) -> None:
+        self._stored: dict[str, _Stored] = {}
+        self._indexes: dict[str, ViewIndex] = {}
+
+    def get(self, doc_id: str) -> _Stored | None:
+        return self._stored.get(doc_id)
+
+    def store(self, stored: _Stored) -> None:
+        doc_id = stored.document["_id"]
+        self._stored[doc_id] = stored
+        for index in self._indexes.values():
+            index.update(doc_id, None if stored.deleted else stored.document)
+
+    def index(self, view: View) -> ViewIndex:
+        if view.name not in self._indexes:
+            live = {doc_id: each.document for doc_id, each in self._stored.items() if not each.deleted}
+            self._indexes[view.name] = ViewIndex(MAPS[view.name], live)
+        return self._indexes[view.name]
+
+
 class MemoryStore:
     """A document store in this process. `reachable` set to false makes every call fail."""
 
@@ -44,7 +68,7 @@ class MemoryStore:
         self.counters = Counters()
         self.observer: Observer | None = None
         self.reachable = True
-        self._databases: dict[str, dict[str, _Stored]] = {}
+        self._databases: dict[str, _Database] = {}
 
     async def open(self) -> None:
         """Nothing to open."""
@@ -60,7 +84,7 @@ class MemoryStore:
     async def get(self, database: str, doc_id: str) -> Document:
         """See `Store`."""
         self._request("get")
-        return copy.deepcopy(self._live(database, doc_id).document)
+        return self._copy(database, doc_id)
 
     async def get_many(self, database: str, doc_ids: Sequence[str]) -> dict[str, Document]:
         """See `Store`."""
@@ -68,9 +92,11 @@ class MemoryStore:
             return {}
         self._request("get_many")
         documents = self._database(database)
-        found = {doc_id: documents[doc_id] for doc_id in doc_ids if doc_id in documents}
+        found = {doc_id: documents.get(doc_id) for doc_id in doc_ids}
         return {
-            doc_id: copy.deepcopy(stored.document) for doc_id, stored in found.items() if not stored.deleted
+            doc_id: copy.deepcopy(stored.document)
+            for doc_id, stored in found.items()
+            if stored is not None and not stored.deleted
         }
 
     async def put(self, database: str, document: Document) -> str:
@@ -87,7 +113,7 @@ class MemoryStore:
         # Attachments that the new revision does not name are gone, as in CouchDB.
         kept = stored.attachments if stored is not None else {}
         attachments = {name: kept[name] for name in fresh.get("_attachments", ()) if name in kept}
-        documents[doc_id] = _Stored(fresh, attachments=attachments)
+        documents.store(_Stored(fresh, attachments=attachments))
         return str(fresh["_rev"])
 
     async def delete(self, database: str, doc_id: str, rev: str) -> str:
@@ -97,7 +123,7 @@ class MemoryStore:
         self._check_revision(stored, rev)
         tombstone = {"_id": doc_id, "_deleted": True}
         tombstone["_rev"] = _next_revision(stored, tombstone)
-        self._databases[database][doc_id] = _Stored(tombstone, deleted=True)
+        self._database(database).store(_Stored(tombstone, deleted=True))
         return str(tombstone["_rev"])
 
     async def attachment(self, database: str, doc_id: str, name: str) -> bytes:
@@ -115,12 +141,11 @@ class MemoryStore:
         self._request("put_attachment")
         stored = self._live(database, doc_id)
         self._check_revision(stored, rev)
-        stored.attachments = {**stored.attachments, name: content}
         stub = {"content_type": content_type, "length": len(content), "stub": True}
         document = {**stored.document}
         document["_attachments"] = {**document.get("_attachments", {}), name: stub}
         document["_rev"] = _next_revision(stored, document)
-        stored.document = document
+        self._database(database).store(_Stored(document, attachments={**stored.attachments, name: content}))
         return str(document["_rev"])
 
     async def query(self, database: str, view: View, query: ViewQuery) -> list[Row]:
@@ -129,21 +154,21 @@ class MemoryStore:
         documents = self._database(database)
         if design_for(view, database) is None:
             raise ViewMissing
-        rows = [
-            Row(doc_id, key, value, stored.document if query.include_docs else None)
-            for doc_id, stored in documents.items()
-            if not stored.deleted and not doc_id.startswith("_design/")
-            for key, value in MAPS[view.name](stored.document)
+        index = documents.index(view)
+        return [
+            Row(
+                row.id,
+                row.key,
+                copy.deepcopy(row.value),
+                self._copy(database, row.id) if query.include_docs else None,
+            )
+            for row in index.rows(query)
         ]
-        rows.sort(key=_row_key, reverse=query.descending)
-        chosen = _by_keys(rows, query.keys) if query.keys is not None else _in_range(rows, query)
-        end = None if query.limit is None else query.skip + query.limit
-        return [copy.deepcopy(row) for row in chosen[query.skip : end]]
 
     async def create_database(self, database: str) -> None:
         """See `Store`."""
         self._request("create_database")
-        self._databases.setdefault(database, {})
+        self._databases.setdefault(database, _Database())
 
     async def database_exists(self, database: str) -> bool:
         """See `Store`."""
@@ -158,11 +183,14 @@ class MemoryStore:
             self.counters.errors += 1
             raise StoreUnreachable
 
-    def _database(self, database: str) -> dict[str, _Stored]:
+    def _database(self, database: str) -> _Database:
         try:
             return self._databases[database]
         except KeyError:
             raise DatabaseMissing from None
+
+    def _copy(self, database: str, doc_id: str) -> dict[str, Any]:
+        return copy.deepcopy(self._live(database, doc_id).document)
 
     def _live(self, database: str, doc_id: str) -> _Stored:
         stored = self._database(database).get(doc_id)
@@ -184,29 +212,3 @@ def _next_revision(stored: _Stored | None, document: dict[str, Any]) -> str:
     body = {key: value for key, value in document.items() if key != "_rev"}
     digest = hashlib.md5(f"{before}{json.dumps(body, default=str)}".encode(), usedforsecurity=False)
     return f"{generation}-{digest.hexdigest()}"
-
-
-def _row_key(row: Row) -> tuple[Any, ...]:
-    return (collation_key(row.key), row.id)
-
-
-def _by_keys(rows: Sequence[Row], keys: Iterable[Any]) -> list[Row]:
-    return [row for key in keys for row in rows if collation_key(row.key) == collation_key(key)]
-
-
-def _in_range(rows: Sequence[Row], query: ViewQuery) -> list[Row]:
-    def before(row: Row) -> bool:
-        if query.start is None:
-            return False
-        key, start = collation_key(row.key), collation_key(query.start)
-        if key == start and query.start_id is not None:
-            return row.id > query.start_id if query.descending else row.id < query.start_id
-        return key > start if query.descending else key < start
-
-    def after(row: Row) -> bool:
-        if query.end is None:
-            return False
-        key, end = collation_key(row.key), collation_key(query.end)
-        return key < end if query.descending else key > end
-
-    return [row for row in rows if not before(row) and not after(row)]
