@@ -48,6 +48,14 @@ async def read_connection(folder: Path) -> dict[str, Any]:
     return content
 
 
+async def pasted(line: str, folder: Path) -> bytes:
+    """What a line of the demo's prints when it is pasted into a shell in the demo's folder."""
+    shell = await asyncio.create_subprocess_shell(line, cwd=folder, stdout=asyncio.subprocess.PIPE)
+    printed, _ = await asyncio.wait_for(shell.communicate(), START_SECONDS)
+    assert shell.returncode == 0, line
+    return printed
+
+
 async def is_up(url: str) -> bool:
     """Whether anybody answers HTTP there."""
     try:
@@ -84,9 +92,13 @@ async def test_stays_up_and_can_be_used_until_it_is_ended(
     async with started(tmp_path, "--keep", *mode) as process:
         assert process.stdout is not None
         connection = await read_connection(tmp_path)
+        lines: list[str] = []
         async with asyncio.timeout(START_SECONDS):
-            while b"stays up" not in await process.stdout.readline():
-                pass
+            while not lines or "stays up" not in lines[-1]:
+                lines.append((await process.stdout.readline()).decode())
+        for line in lines:
+            if line.startswith("$ curl -s -H") or " token --account " in line:
+                assert await pasted(line.removeprefix("$ "), tmp_path)
         account = connection["accounts"]["main"]["id"]
         url = f"{connection['base_url']}/v2/accounts/{account}/conferences"
         headers = {"X-Auth-Token": connection["tokens"]["joe"]}
