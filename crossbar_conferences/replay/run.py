@@ -37,16 +37,17 @@ class Run:
             if value is not None:
                 self.bindings.variables[name] = str(value)
 
-    def note_creation(self, step: HttpStep, answer: Answer) -> None:
-        """Remember what a create made, so that it can be removed."""
+    def note_creation(self, step: HttpStep, answer: Answer) -> bool:
+        """Remember what a create made, so that it can be removed; whether it made something."""
         if answer.status != 201 or not isinstance(answer.body, dict):
-            return
+            return False
         path = substitute(step.path, self.bindings.variables).split("?")[0].rstrip("/").split("/")
         data = answer.body.get("data")
         made = data.get("id") if isinstance(data, dict) else None
         if not made or path[-1] != "conferences" or "accounts" not in path[:-1]:
-            return
+            return False
         self.created.append((path[path.index("accounts") + 1], str(made)))
+        return True
 
     def database(self, name: str) -> str:
         """A database's name; an account's id stands for the account's database (data.md 1)."""

@@ -34,6 +34,10 @@ GRACE = 0.03
 BLIND_SWITCH_WAIT = 0.15
 
 
+#: What preparation that makes a conference is waited for.
+_CREATED = Expectation(messages=(ExpectedMessage("configuration", "", {"Event-Name": "doc_created"}),))
+
+
 class Runner:
     """Runs cases against one target; an async context manager that holds the connections.
 
@@ -136,8 +140,9 @@ class Runner:
         answer = await self._wire.request(step, variables)
         what = f"{step.method} {substitute(step.path, variables)}"
         run.capture(step, answer)
-        run.note_creation(step, answer)
-        await self._settle(step.expected, step.settle)
+        made = run.note_creation(step, answer)
+        # What preparation publishes is not compared, but must not be taken for a later step's.
+        await self._settle(_CREATED if made and step.setup else step.expected, step.settle)
         published = self._take()
         differences = self._compare(run, step, answer, published)
         differences += await self._compare_documents(run, step.expected)

@@ -81,7 +81,8 @@ class Player:
 
     def variable(self, name: str) -> str:
         """The value of a variable; one that a client captures is made up at first use."""
-        return self.variables.setdefault(name, f"{len(self.variables):032x}")
+        made_up = f"{len(self.variables):032x}"
+        return self.variables.setdefault(name, f'"{made_up}"' if name == "E" else made_up)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer a request of the case, a clean-up, or a command to the media server."""
