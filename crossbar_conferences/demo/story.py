@@ -32,7 +32,8 @@ async def tell(
     if connection.couchdb_url is not None:
         narrator.command(
             f"CROSSBAR_CONFERENCES_COUCHDB_URL={shlex.quote(connection.couchdb_url)} "
-            f"{shlex.quote(sys.executable)} -m crossbar_conferences token --account {account.id} --user {boss.id}"
+            f"{shlex.quote(sys.executable)} -m crossbar_conferences token "
+            f"--account {account.id} --user {boss.id}"
         )
     narrator.say(f"   {connection.tokens['boss'].split('.')[0]}.…  (the whole of it is in a file, see below)")
     narrator.check("three parts, as a JWT has", connection.tokens["boss"].count(".") == 2)
