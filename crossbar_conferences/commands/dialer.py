@@ -96,9 +96,7 @@ class Dialer:
         return room.zone if room is not None and room.zone else self._bus.zone
 
     async def _zone_of_call(self, call_id: str) -> str | None:
-        question = call.query_channels(
-            call_id, self._bus.origin(), category=self._channel_category
-        )
+        question = call.query_channels(call_id, self._bus.origin(), category=self._channel_category)
         collected = await self._bus.collect(
             question,
             timeout=self._channel_timeout,
