@@ -22,12 +22,13 @@ DOCUMENT = {
 }
 
 
-def test_query_channels() -> None:
-    """The question for a channel has Kazoo 5's category, both generations' answers are accepted."""
-    outgoing = call.query_channels("abc@10.0.0.9", ORIGIN, "m")
+@pytest.mark.parametrize("category", call.CATEGORIES)
+def test_query_channels(category: str) -> None:
+    """The question for a channel has the category asked for, both generations' answers are accepted."""
+    outgoing = call.query_channels("abc@10.0.0.9", ORIGIN, "m", category)
     assert (outgoing.exchange, outgoing.routing_key) == ("callevt", "call.status_req.channels")
     assert outgoing.body == {
-        "Event-Category": "channel",
+        "Event-Category": category,
         "Event-Name": "query_channels_req",
         "Call-ID": "abc@10.0.0.9",
         "Fields": "all",
