@@ -12,11 +12,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
+from urllib.parse import quote
 
 import aiohttp
 import orjson
 import structlog
+import yarl
 from aiocouch import CouchDB
 from aiocouch.attachment import Attachment
 from aiocouch.database import Database
@@ -44,6 +46,8 @@ from .views import design_for
 
 log = structlog.get_logger(__name__)
 
+_DESIGN: Final = "_design/"
+
 
 class CouchStore:
     """A CouchDB server. ``timeout`` in seconds bounds every request; ``observer`` may be set."""
@@ -59,7 +63,11 @@ class CouchStore:
     ) -> None:
         self.counters = Counters()
         self.observer: Observer | None = None
-        self._url = url.rstrip("/")
+        # Credentials that are part of the URL count where none are given.
+        parts = yarl.URL(url)
+        self._url = str(parts.with_user(None)).rstrip("/")
+        if not user:
+            user, password = parts.user, parts.password
         self._credentials = f"{user}:{password or ''}" if user else None
         self._timeout = timeout
         self._connections = connections
@@ -118,7 +126,8 @@ class CouchStore:
         with self._request("put"):
             target = self._document(database, document["_id"], dict(document))
             await target.save()
-            return _revision(target.rev)
+            # An answer without a revision would leave the old one there.
+            return _revision(target.rev if target.rev != document.get("_rev") else None)
 
     async def delete(self, database: str, doc_id: str, rev: str) -> str:
         """See `Store`."""
@@ -198,7 +207,8 @@ class CouchStore:
     def _document(self, database: str, doc_id: str, data: dict[str, Any] | None = None) -> CouchDocument:
         if not is_addressable(doc_id):
             raise DocumentMissing
-        return CouchDocument(self._database(database), doc_id, data=data)
+        kind = _DesignDocument if doc_id.startswith(_DESIGN) else CouchDocument
+        return kind(self._database(database), doc_id, data=data)
 
     async def _query(self, database: str, view: View, query: ViewQuery) -> list[Row]:
         rows = await self._rows(database, view, query)
@@ -242,6 +252,14 @@ class CouchStore:
             self.counters.errors += failed
             if self.observer is not None:
                 self.observer(operation, time.perf_counter() - begun, failed)
+
+
+class _DesignDocument(CouchDocument):
+    """CouchDB redirects who quotes the slash in the name, with a URL that a proxy may not know."""
+
+    @property
+    def endpoint(self) -> str:
+        return f"{self._database.endpoint}/{_DESIGN}{quote(self.id.removeprefix(_DESIGN), safe='')}"
 
 
 class _QuotedAllDocs(AllDocsView):

@@ -63,8 +63,8 @@ def translated(view: View | None) -> Iterator[None]:
         raise StoreFault(f"the document store answered with status {error.status}") from error
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise StoreUnreachable from error
-    except (ValueError, TypeError, KeyError, AssertionError, AttributeError) as error:
-        # What aiocouch makes of answers that are no answers.
+    except (ValueError, TypeError, KeyError, AssertionError, AttributeError, RecursionError) as error:
+        # What aiocouch makes of answers that are no answers, or are nested too deeply.
         raise StoreFault("the document store answered with nonsense") from error
 
 

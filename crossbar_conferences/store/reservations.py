@@ -8,8 +8,8 @@ outlives its conference when Kazoo itself removes that; then it is found to be s
 The reservation runs beside the check by view, so a create takes two steps: both, then the write.
 The same database remembers which account an id belongs to (design 3.3, account isolation).
 
-Where two writers want several things in common, each may get some of them. All are in one order:
-who got the first of what both want waits a moment, the other lets go. So one of them wins.
+Where writers want several things in common, each may get some of them. Then the one whose conference
+has the lower id waits a moment, and the other lets go; so one of them wins, whatever else they want.
 
 Where the database cannot be made (no right to), a table in this process is the fallback: races
 between processes are then decided by the views alone, and a warning says so once.
@@ -59,7 +59,7 @@ class _Outcome(Enum):
     TAKEN = "taken"
     #: Another conference has it.
     HELD = "held"
-    #: Another writer is about to have it, or to let it go.
+    #: Another writer, who comes after us, is about to have it or to let it go.
     WANTED = "wanted"
 
 
@@ -110,13 +110,14 @@ class Reservations:
         try:
             await self._attempt(claim, claim.entries(), outcomes)
             for _ in range(_PATIENCE):
-                if not _is_worth_waiting(outcomes):
+                if set(outcomes.values()) - {_Outcome.TAKEN} != {_Outcome.WANTED}:
                     break
                 await asyncio.sleep(_PAUSE)
                 await self._attempt(claim, _those(outcomes, _Outcome.WANTED), outcomes)
         except BaseException:
             # Also when the caller goes away: what is left behind would block the next one for a while.
-            await self._release_quietly(claim, _those(outcomes, _Outcome.TAKEN))
+            # It is not known what became of writes that were under way.
+            await self._release_quietly(claim, claim.entries())
             raise
         lost = [entry for entry, outcome in outcomes.items() if outcome is not _Outcome.TAKEN]
         if not lost:
@@ -184,14 +185,16 @@ class Reservations:
         except DocumentMissing:
             # Just let go: whoever asks again will get it.
             return await self._put_or_lose(document)
-        same_account = held.get("account_id") == document["account_id"]
-        if same_account and held.get("conference_id") == document["conference_id"]:
-            return _Outcome.TAKEN
+        is_ours = _holder(held) == _holder(document)
         if document["kind"] == "conference":
-            return _Outcome.HELD
-        outcome = await self._hold(held)
-        if outcome is not _Outcome.TAKEN:
-            return outcome
+            return _Outcome.TAKEN if is_ours else _Outcome.HELD
+        if is_ours and self._is_fresh(held):
+            return _Outcome.TAKEN
+        if not is_ours:
+            outcome = await self._hold(held, document)
+            if outcome is not _Outcome.TAKEN:
+                return outcome
+        # One of our own that is old is renewed: it would be taken over while we write.
         return await self._put_or_lose({**document, "_rev": held["_rev"]})
 
     async def _put_or_lose(self, document: Mapping[str, Any]) -> _Outcome:
@@ -201,12 +204,12 @@ class Reservations:
             return _Outcome.WANTED
         return _Outcome.TAKEN
 
-    async def _hold(self, held: Document) -> _Outcome:
+    async def _hold(self, held: Document, wanted: Mapping[str, Any]) -> _Outcome:
         """What another one's reservation is worth; `TAKEN` when nothing: then it may be taken."""
-        account_id, conference_id = held.get("account_id"), held.get("conference_id")
-        taken_at = held.get("taken_at")
-        is_fresh = isinstance(taken_at, int | float) and abs(self._clock() - taken_at) < FRESH
-        unused = _Outcome.WANTED if is_fresh else _Outcome.TAKEN
+        account_id, conference_id = _holder(held)
+        unused = _Outcome.TAKEN
+        if self._is_fresh(held):
+            unused = _beside(str(conference_id), wanted["conference_id"])
         try:
             holder = await self._store.get(account_database(str(account_id)), str(conference_id))
         except (DocumentMissing, DatabaseMissing, ValueError):
@@ -215,6 +218,10 @@ class Reservations:
         if holder.get("pvt_deleted"):
             return _Outcome.TAKEN
         return _Outcome.HELD if _uses(holder, str(held.get("kind")), held.get("value")) else unused
+
+    def _is_fresh(self, held: Document) -> bool:
+        taken_at = held.get("taken_at")
+        return isinstance(taken_at, int | float) and abs(self._clock() - taken_at) < FRESH
 
     async def _put(self, document: Mapping[str, Any]) -> None:
         try:
@@ -251,7 +258,7 @@ class Reservations:
         doc_id = _document_id(claim.account_id, kind, value)
         holder, until = self._local.held.get(doc_id, (claim.conference_id, 0.0))
         if holder != claim.conference_id and until > self._clock():
-            return _Outcome.WANTED
+            return _beside(holder, claim.conference_id)
         self._local.held = {key: entry for key, entry in self._local.held.items() if entry[1] > self._clock()}
         self._local.held[doc_id] = (claim.conference_id, self._clock() + FRESH)
         return _Outcome.TAKEN
@@ -261,11 +268,13 @@ def _those(outcomes: Mapping[Entry, _Outcome], wanted: _Outcome) -> list[Entry]:
     return [entry for entry, outcome in outcomes.items() if outcome is wanted]
 
 
-def _is_worth_waiting(outcomes: Mapping[Entry, _Outcome]) -> bool:
-    """Whether what is missing may still come: rivals hold it, and we hold what is first in the order."""
-    taken, wanted = _those(outcomes, _Outcome.TAKEN), _those(outcomes, _Outcome.WANTED)
-    is_hopeless = _Outcome.HELD in outcomes.values()
-    return bool(taken and wanted) and not is_hopeless and min(taken) < min(wanted)
+def _holder(document: Mapping[str, Any]) -> tuple[Any, Any]:
+    return document.get("account_id"), document.get("conference_id")
+
+
+def _beside(rival: str, conference_id: str) -> _Outcome:
+    """What is ours of a thing that a rival has taken and doesn't use yet: one of two has to wait."""
+    return _Outcome.WANTED if conference_id < rival else _Outcome.HELD
 
 
 def numbers_of(document: Mapping[str, Any]) -> list[str]:

@@ -67,7 +67,7 @@ async def race(sidecars: list[Sidecar], account: str, *fields: dict[str, Any]) -
     return [doc_id for doc_id in await asyncio.gather(*created) if doc_id is not None]
 
 
-@pytest.mark.parametrize("contested", ["number", "name", "everything"])
+@pytest.mark.parametrize("contested", ["number", "name", "everything", "overlap"])
 async def test_exactly_one_wins(sidecars: list[Sidecar], account: str, contested: str) -> None:
     """Fifty races through two independent clients have one winner each, and it is what is stored."""
     for turn in range(ROUNDS):
@@ -80,6 +80,11 @@ async def test_exactly_one_wins(sidecars: list[Sidecar], account: str, contested
             fields = [{"name": f"{turn}", "conference_numbers": [f"{turn}{n}"]} for n in range(2)]
         elif contested == "everything":
             fields = [{**each, "name": f"{turn}"} for each in fields]
+        elif contested == "overlap":
+            fields = [
+                {**each, "member": {"numbers": [f"{turn}{own}"]}}
+                for each, own in zip(fields, ("0", "9"), strict=True)
+            ]
         winners = await race(sidecars, account, *fields)
         assert len(winners) == 1, turn
         documents = sidecars[0].documents

@@ -127,6 +127,55 @@ async def test_one_request_each(server: Server, store: CouchStore) -> None:
 
 
 @pytest.mark.parametrize(
+    ("user", "password", "expected"), [(None, None, "ad:m in:p@ss"), ("kazoo", "x", "kazoo:x")]
+)
+async def test_credentials_in_the_url(
+    server: Server, running: TestServer, user: str | None, password: str | None, expected: str
+) -> None:
+    """They are used where no others are given, and cause no trouble beside others."""
+    server.answer(200, {"version": "3.5.0"})
+    url = f"http://ad%3Am%20in:p%40ss@127.0.0.1:{running.port}"
+    store = CouchStore(url, user, password)
+    await store.open()
+    assert await store.ping() == "3.5.0"
+    await store.close()
+    assert server.headers[0]["Authorization"] == f"Basic {base64.b64encode(expected.encode()).decode()}"
+
+
+async def test_a_write_without_a_new_revision_is_a_fault(server: Server, store: CouchStore) -> None:
+    """A write counts only when it is told what it has become."""
+    server.answer(201, {"ok": True})
+    with pytest.raises(StoreFault):
+        await store.put(DATABASE, {"_id": "x", "_rev": REV})
+
+
+async def test_text_by_any_label_is_read(server: Server, store: CouchStore) -> None:
+    """JSON that a server or a proxy labels as plain text is JSON."""
+
+    async def respond(request: web.Request) -> web.StreamResponse:
+        return web.Response(body=b'{"_id": "x", "_rev": "1-0"}', content_type="text/plain")
+
+    server.answers.append(respond)
+    assert (await store.get(DATABASE, "x"))["_rev"] == "1-0"
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [(200, StoreFault), (404, DocumentMissing), (502, StoreUnreachable)]
+)
+async def test_a_page_is_no_document(
+    server: Server, store: CouchStore, status: int, expected: type[StoreError]
+) -> None:
+    """A proxy's HTML is judged by its status."""
+
+    async def respond(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=status, text="<html>", content_type="text/html")
+
+    server.answers.append(respond)
+    with pytest.raises(expected):
+        await store.get(DATABASE, "x")
+
+
+@pytest.mark.parametrize(
     ("status", "reason", "expected"),
     [
         (404, "missing", DocumentMissing),
@@ -176,6 +225,8 @@ async def test_every_status_is_an_error_of_ours(
         b'{"rows": 5}',
         b'{"rows": [7], "total_rows": 1}',
         b"\xff",
+        b"[" * 100_000,
+        b'{"x":' * 100_000,
     ],
 )
 async def test_nonsense_is_a_fault(server: Server, store: CouchStore, body: bytes) -> None:
@@ -247,7 +298,7 @@ async def test_installs_its_views_on_first_use(server: Server, store: CouchStore
     server.answer(200, {"total_rows": 0, "offset": 0, "rows": []})
     assert await store.query(DATABASE, views.BY_ID, ViewQuery()) == []
     methods = [(method, path.removeprefix(PATH)) for method, path, _ in server.requests]
-    view, design = "/_design/crossbar_conferences/_view/by_id", "/_design%2Fcrossbar_conferences"
+    view, design = "/_design/crossbar_conferences/_view/by_id", "/_design/crossbar_conferences"
     assert methods == [("GET", view), ("GET", design), ("PUT", design), ("GET", view)]
     assert set(server.requests[2][2]) == {"_id", "language", "views"}
 
@@ -270,7 +321,7 @@ async def test_updates_other_maps(server: Server, store: CouchStore) -> None:
     assert len(server.requests) == 1
     server.answers.clear()
     server.answer(200, {**design, "views": {}, "_rev": REV})
-    server.answer(201, {"ok": True, "rev": REV})
+    server.answer(201, {"ok": True, "rev": REV.replace("1-", "2-")})
     assert await store.install(DATABASE, design)
     assert server.requests[-1][2] == {**design, "_rev": REV}
     server.answers.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import Any
 
 import pytest
@@ -146,6 +147,89 @@ async def test_of_two_that_want_the_same_one_gets_all(reservations: Reservations
     claims = [claim("c1", *numbers, name="n"), claim("c2", *reversed(numbers), name="n")]
     outcomes = await asyncio.gather(*(reservations.reserve(each) for each in claims))
     assert sum(not outcome for outcome in outcomes) == 1
+
+
+class Shuffled(MemoryStore):
+    """A store whose answers take turns as chance has it."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self._random = random.Random(seed)
+
+    async def _pass(self) -> None:
+        for _ in range(self._random.randrange(5)):
+            await asyncio.sleep(0)
+
+    async def get(self, database: str, doc_id: str) -> Document:
+        """Like `MemoryStore`, later."""
+        await self._pass()
+        return await super().get(database, doc_id)
+
+    async def put(self, database: str, document: Document) -> str:
+        """Like `MemoryStore`, later."""
+        await self._pass()
+        rev = await super().put(database, document)
+        await self._pass()
+        return rev
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"c1": "123", "c2": "321"},
+        {"c1": "023", "c2": "132"},
+        {"c1": "12", "c2": "23", "c3": "31"},
+        {"c1": "1234", "c2": "4", "c3": "2", "c4": "45"},
+    ],
+)
+async def test_somebody_wins_whatever_else_they_want(clock: Time, wanted: dict[str, str]) -> None:
+    """However the store mixes claims that overlap in part, one wins, and winners have nothing in common."""
+    for seed in range(30):
+        store = Shuffled(seed)
+        await store.create_database(account_database(ACCOUNT))
+        won: list[str] = []
+
+        async def create(conference_id: str, store: MemoryStore = store, won: list[str] = won) -> None:
+            numbers = wanted[conference_id]
+            if not await Reservations(store, clock).reserve(claim(conference_id, *numbers)):
+                await write(store, conference_id, conference_numbers=list(numbers))
+                won.extend(numbers)
+
+        await asyncio.gather(*map(create, wanted))
+        assert won, seed
+        assert len(won) == len(set(won)), seed
+
+
+async def test_a_reservation_of_ones_own_is_renewed(
+    store: MemoryStore, reservations: Reservations, clock: Time
+) -> None:
+    """Taken again after a while it counts as fresh, since its holder is about to write again."""
+    await reservations.reserve(claim("c1", "1"))
+    await write(store, "c1", conference_numbers=["2"])
+    clock.now += 11
+    assert not await reservations.reserve(claim("c1", "1"))
+    assert await reservations.reserve(claim("c2", "1")) == Clashes(("1",))
+
+
+async def test_a_cancelled_caller_leaves_nothing_behind(
+    store: MemoryStore, clock: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who goes away while waiting lets go of what was taken."""
+    await Reservations(store, clock).reserve(claim("c2", "2"))
+    put, was_put = store.put, asyncio.Event()
+
+    async def noting(database: str, document: Document) -> str:
+        rev = await put(database, document)
+        was_put.set()
+        return rev
+
+    monkeypatch.setattr(store, "put", noting)
+    waiting = asyncio.create_task(Reservations(store, clock).reserve(claim("c1", "1", "2")))
+    await was_put.wait()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert not await Reservations(store, clock).reserve(claim("c3", "1"))
 
 
 async def test_a_lost_store_leaves_nothing_behind(
