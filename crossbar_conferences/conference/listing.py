@@ -23,6 +23,9 @@ MAX_RANGE: Final = 2_682_000
 _CHUNK_PARAMETERS: Final = ("chunk_size", "batch_size")
 _MAX_CHUNK: Final = 50
 
+#: Characters of a start key: no request line holds more, and every key given out must be readable.
+_MAX_KEY: Final = 8192
+
 _RANGES: Final = (("created", "pvt_created"), ("modified", "pvt_modified"))
 
 #: Shown by a list's item beside the document's own keys.
@@ -142,7 +145,7 @@ def next_start_key(doc_id: str) -> str:
 
 def _decode(key: Any) -> str | None:
     # What cannot be read is ignored: the list begins at its beginning (data.md 3.4).
-    if not isinstance(key, str) or not key or len(key) > 1024:
+    if not isinstance(key, str) or not key or len(key) > _MAX_KEY:
         return None
     try:
         value = orjson.loads(base64.urlsafe_b64decode(key + "=" * (-len(key) % 4)))
