@@ -43,6 +43,8 @@ class DocumentCache:
         self._running: set[asyncio.Task[Document | None]] = set()
         #: Grows with everything that makes a read out of date.
         self._flushes = 0
+        #: Grows with every change that somebody else made, or may have made.
+        self.heard = 0
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -89,16 +91,25 @@ class DocumentCache:
         except (DocumentMissing, DatabaseMissing):
             return None
 
-    def put(self, database: str, document: Document) -> None:
-        """What we have just written ourselves."""
+    def put(self, database: str, document: Document, heard: int | None = None) -> None:
+        """What we have just written ourselves; ``heard`` as it was before the write began.
+
+        A change that was heard meanwhile may have come after the write: then nothing is kept."""
         key = (database, document["_id"])
         self._overtake(key)
-        self._keep_document(key, document)
+        if heard is None or heard == self.heard:
+            self._keep_document(key, document)
+        else:
+            self._kept.pop(key, None)
 
-    def flush(self, database: str, doc_id: str) -> None:
-        """A document has changed somewhere."""
+    def flush(self, database: str, doc_id: str, rev: str | None = None) -> None:
+        """A document has changed somewhere, to a revision; when that is what is kept, it stays."""
         key = (database, doc_id)
+        kept = self._kept.get(key)
+        if rev is not None and kept is not None and kept[1] is not None and kept[1].get("_rev") == rev:
+            return
         self.counters.flushes += 1
+        self.heard += 1
         self._kept.pop(key, None)
         self._overtake(key)
 
@@ -108,6 +119,7 @@ class DocumentCache:
         self._kept.clear()
         self._reads.clear()
         self._flushes += 1
+        self.heard += 1
 
     async def close(self) -> None:
         """End reads that are under way."""

@@ -19,7 +19,6 @@ from .port import (
     DocumentMissing,
     Row,
     Store,
-    StoreError,
     ViewQuery,
 )
 
@@ -114,9 +113,10 @@ class Documents:
 
         Raises `DocumentConflict` when it is not what was read."""
         database = account_database(account_id)
+        heard = self._cache.heard
         rev = await self._written(database, document, self._store.put(database, document))
         stored = {**document, "_rev": rev}
-        self._cache.put(database, stored)
+        self._cache.put(database, stored, heard)
         action = "created" if document.get("_rev") is None else "edited"
         await self._on_change(action, encoded(database), stored)
         return stored
@@ -130,11 +130,12 @@ class Documents:
         async def write(rev: str) -> str:
             return await self._store.put(database, {**document, "_rev": rev})
 
+        heard = self._cache.heard
         rev = await self._on_newest(database, document, write)
         if rev is None:
             return document
         stored = {**document, "_rev": rev}
-        self._cache.put(database, stored)
+        self._cache.put(database, stored, heard)
         await self._on_change("deleted", encoded(database), stored)
         return stored
 
@@ -174,7 +175,8 @@ class Documents:
     async def _written(self, database: str, document: Mapping[str, Any], write: Awaitable[str]) -> str:
         try:
             return await write
-        except StoreError:
-            # After a conflict what is kept is old; after anything else nobody knows what is stored.
+        except BaseException:
+            # After a conflict what is kept is old; after anything else, also when the caller goes away
+            # while the request is under way, nobody knows what is stored.
             self._cache.flush(database, document["_id"])
             raise

@@ -135,6 +135,33 @@ async def test_is_flushed(store: Gated, cache: DocumentCache) -> None:
     assert await cache.document(DATABASE, "new") is not None
 
 
+async def test_a_change_to_what_is_kept_is_none(store: Gated, cache: DocumentCache) -> None:
+    """The message about our own write, or about what was read since, flushes nothing."""
+    kept = await cache.document(DATABASE, "a")
+    assert kept is not None
+    cache.flush(DATABASE, "a", kept["_rev"])
+    assert await requests(store, cache, "a") == 0
+    cache.flush(DATABASE, "a", "9-0")
+    assert await requests(store, cache, "a") == 1
+
+
+@pytest.mark.parametrize("event", ["flush", "feed"])
+async def test_a_write_overtaken_by_a_change_is_not_kept(
+    store: Gated, cache: DocumentCache, event: str
+) -> None:
+    """When a change was heard during our write, what is stored may be somebody else's already."""
+    heard = cache.heard
+    if event == "flush":
+        cache.flush(DATABASE, "a", "3-0")
+    else:
+        cache.set_feed(False)
+        cache.set_feed(True)
+    cache.put(DATABASE, {"_id": "a", "_rev": "2-0"}, heard)
+    assert await requests(store, cache, "a") == 1
+    cache.put(DATABASE, {"_id": "a", "_rev": "3-0"}, cache.heard)
+    assert await requests(store, cache, "a") == 0
+
+
 async def test_what_we_write_is_kept(store: Gated, cache: DocumentCache) -> None:
     """A document of our own writing needs no read."""
     cache.put(DATABASE, {"_id": "a", "n": 5})

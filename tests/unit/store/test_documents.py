@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +15,7 @@ from crossbar_conferences.store.memory import MemoryStore
 from crossbar_conferences.store.names import account_database, encoded
 from crossbar_conferences.store.port import (
     DatabaseMissing,
+    Document,
     DocumentConflict,
     DocumentMissing,
     StoreUnreachable,
@@ -86,6 +88,46 @@ async def test_a_write_of_unknown_outcome_is_forgotten(world: World) -> None:
     before = world.store.counters.requests
     await world.documents.load(ACCOUNT, "x")
     assert world.store.counters.requests == before + 1
+
+
+async def test_a_write_whose_caller_went_away_is_forgotten(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request that was cancelled may have been carried out: the next load sees what is stored."""
+    stored = await world.documents.save(ACCOUNT, conference("x"))
+    put, was_put = world.store.put, asyncio.Event()
+
+    async def slow(database: str, document: Document) -> str:
+        await put(database, document)
+        was_put.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(world.store, "put", slow)
+    saving = asyncio.create_task(world.documents.save(ACCOUNT, {**stored, "name": "y"}))
+    await was_put.wait()
+    saving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await saving
+    assert (await world.documents.load(ACCOUNT, "x"))["name"] == "y"
+
+
+async def test_a_write_overtaken_by_another_node_is_read_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change that is heard before our own write is answered does not hide behind what we wrote."""
+    stored = await world.documents.save(ACCOUNT, conference("x"))
+    put = world.store.put
+
+    async def overtaken(database: str, document: Document) -> str:
+        rev = await put(database, document)
+        later = await put(database, {**document, "_rev": rev, "name": "theirs"})
+        world.cache.flush(database, document["_id"], later)
+        return rev
+
+    monkeypatch.setattr(world.store, "put", overtaken)
+    await world.documents.save(ACCOUNT, {**stored, "name": "ours"})
+    assert (await world.documents.load(ACCOUNT, "x"))["name"] == "theirs"
 
 
 @pytest.mark.parametrize(
