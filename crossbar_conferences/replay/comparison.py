@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,8 +43,7 @@ def compare_response(
     marks = step.expected.untrusted
     if expected.status is not None and expected.status != answer.status:
         # With another status everything else differs too: the body alone tells why.
-        why = answer.body if answer.body is not MISSING else answer.text[:200]
-        return [Difference(("status",), expected.status, answer.status, note=_brief(why))]
+        return [Difference(("status",), expected.status, answer.status, note=_brief(answer))]
     differences: list[Difference] = []
     differences += compare_headers(expected, answer, bindings, live=running or _is_live(answer.body))
     if expected.body is not MISSING:
@@ -268,6 +268,12 @@ def _describe_published(message: Published) -> dict[str, Any]:
     return {"exchange": message.exchange, "routing_key": message.routing_key, "body": message.body}
 
 
-def _brief(value: Any) -> str:
-    text = value if isinstance(value, str) else repr(value)
+def _brief(answer: Answer) -> str:
+    """Why an answer is another than expected, as it says itself."""
+    body = answer.body
+    if isinstance(body, dict) and "data" in body:
+        said = {key: body[key] for key in ("message", "data") if key in body}
+        text = json.dumps(said, ensure_ascii=False)
+    else:
+        text = answer.text
     return text if len(text) <= 600 else text[:600] + "…"

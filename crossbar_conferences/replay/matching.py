@@ -24,6 +24,12 @@ class Difference:
     actual: Any
     note: str = ""
 
+    def without(self, secrets: Mapping[str, str]) -> Difference:
+        """The same without secrets, fit to be shown."""
+        expected, actual = hide(self.expected, secrets), hide(self.actual, secrets)
+        path = tuple(hide(part, secrets) for part in self.path)
+        return Difference(path, expected, actual, hide(self.note, secrets))
+
     def where(self) -> str:
         """The path as a person writes it: ``data.participants[0].call_id``."""
         text = ""
@@ -33,6 +39,19 @@ class Difference:
             else:
                 text += f".{part}" if text else part
         return text
+
+
+def hide(value: Any, secrets: Mapping[str, str]) -> Any:
+    """A value with every secret replaced by what stands for it; ``secrets`` maps secret to name."""
+    if isinstance(value, str):
+        for secret, name in secrets.items():
+            value = value.replace(secret, name)
+        return value
+    if isinstance(value, list):
+        return [hide(item, secrets) for item in value]
+    if isinstance(value, dict):
+        return {hide(key, secrets): hide(item, secrets) for key, item in value.items()}
+    return value
 
 
 @dataclass(frozen=True, slots=True)

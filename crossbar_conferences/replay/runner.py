@@ -11,12 +11,13 @@ import json
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from types import TracebackType
 
 from . import rules
 from .bus import Listener
 from .comparison import Answer, Published, compare_frames, compare_messages, compare_response
-from .matching import Difference, Leniency, compare
+from .matching import Difference, Leniency, compare, hide
 from .model import Case, Expectation, ExpectedMessage, HttpStep, SocketStep, Step, SwitchStep, WaitStep
 from .placeholders import MISSING, Bindings
 from .results import CaseResult, Outcome, StepResult, outcome_of
@@ -80,7 +81,7 @@ class Runner:
         try:
             await self._prepare(run)
             for step in case.steps:
-                run.results.append(await self._step(run, step))
+                run.results.append(self._shown(await self._step(run, step)))
         except TransportFailed as error:
             reason = str(error)
         finally:
@@ -90,6 +91,12 @@ class Runner:
         seconds = time.monotonic() - begun
         outcome = Outcome.FAILED if reason else outcome_of(case, run.results)
         return CaseResult(case, outcome, tuple(run.results), reason, seconds)
+
+    def _shown(self, result: StepResult) -> StepResult:
+        """A result that may be printed: answers repeat the token that was sent."""
+        secrets = self._target.secrets
+        differences = tuple(difference.without(secrets) for difference in result.differences)
+        return replace(result, what=hide(result.what, secrets), differences=differences)
 
     def _why_not(self, case: Case) -> str:
         if case.writes and not self._allow_writes:

@@ -34,6 +34,17 @@ class Target:
         """The token of ``boss``, ``joe``, ``master`` or ``other``."""
         return self.variables.get(f"T_{who.upper()}")
 
+    @property
+    def secrets(self) -> dict[str, str]:
+        """Tokens and credentials, each with the name that may be shown instead; longest first."""
+        found = {
+            value: f"{{{name}}}"
+            for name, value in self.variables.items()
+            # What is shorter is no token, and would be found inside ordinary words.
+            if name.startswith(("T_", "BASIC_")) and len(value) >= 8
+        }
+        return dict(sorted(found.items(), key=lambda item: -len(item[0])))
+
     def run_variables(self) -> dict[str, str]:
         """The variables of one run of one case: the target's, and fresh ``X``, ``N``, ``HEX``."""
         return {

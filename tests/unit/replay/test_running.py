@@ -14,6 +14,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from click.testing import CliRunner
 
+from crossbar_conferences.replay import report
 from crossbar_conferences.replay.cli import replay
 from crossbar_conferences.replay.fixture import read_fixture
 from crossbar_conferences.replay.model import Case
@@ -393,3 +394,16 @@ async def test_record_without_a_server(tmp_path: Path) -> None:
         result = await run(target, fixture(request=f"GET {U}", response={"status": 502}))
     assert result.outcome is Outcome.HELD
     assert not (tmp_path / "x.yaml").exists()
+
+
+async def test_tokens_are_not_shown(server: SmallServer) -> None:
+    """What is told of a difference names a token, whoever repeats it, and never shows it."""
+    path = U + "?auth_token={T_BOSS}"
+    step = {"request": {"method": "PUT", "path": path, "data": {"echo": "{T_BOSS}", "{T_JOE}": "x"}}}
+    answer = {"response": {"status": 201, "body": {"data": {"echo": "{T_BOSS}x"}}}}
+    refused = {"request": f"GET {path}", "response": {"status": 500}}
+    result = await run(server.target(), fixture(steps=[{**step, **answer}, refused]))
+    assert result.outcome is Outcome.DIFFERING
+    shown = report.as_json([result]) + report.as_junit([result]) + report.describe(result)
+    assert "secret-" not in shown
+    assert "{T_BOSS}" in shown
