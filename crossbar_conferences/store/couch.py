@@ -18,13 +18,13 @@ from urllib.parse import quote
 import aiohttp
 import orjson
 import structlog
-import yarl
 from aiocouch import CouchDB
 from aiocouch.attachment import Attachment
 from aiocouch.database import Database
 from aiocouch.document import Document as CouchDocument
 from aiocouch.view import AllDocsView
 from aiocouch.view import View as CouchView
+from yarl import URL
 
 from .couch_errors import translated
 from .couch_response import CouchResponse
@@ -64,7 +64,7 @@ class CouchStore:
         self.counters = Counters()
         self.observer: Observer | None = None
         # Credentials that are part of the URL count where none are given.
-        parts = yarl.URL(url)
+        parts = URL(url)
         self._url = str(parts.with_user(None)).rstrip("/")
         if not user:
             user, password = parts.user, parts.password

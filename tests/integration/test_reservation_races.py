@@ -72,7 +72,7 @@ async def test_exactly_one_wins(sidecars: list[Sidecar], account: str, contested
     """Fifty races through two independent clients have one winner each, and it is what is stored."""
     for turn in range(ROUNDS):
         numbers = [f"{turn}1", f"{turn}2", f"{turn}3"]
-        fields = [
+        fields: list[dict[str, Any]] = [
             {"name": f"{turn} one", "conference_numbers": numbers},
             {"name": f"{turn} two", "conference_numbers": numbers[::-1]},
         ]
