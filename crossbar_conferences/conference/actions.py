@@ -69,7 +69,7 @@ def plan_conference_action(request: ActionRequest, context: ActionContext) -> Pl
     if action == "record":
         return _record(request, context)
     if action == "vars":
-        values = custom_vars(request.body_data, "custom_conference_vars", request.query)
+        values = custom_vars(request, "custom_conference_vars")
         return Plan((context.command("vars", {"Custom-Conference-Vars": values}),), "vars sent")
     if action == "set":
         return Plan(set_limits(request, context), _OK)

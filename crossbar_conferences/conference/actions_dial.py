@@ -114,7 +114,7 @@ def _fields(data: Mapping[str, Any], request: ActionRequest, context: ActionCont
     fields: dict[str, Any] = {
         "Caller-ID-Name": _caller_name(data, context),
         "Caller-ID-Number": _caller_number(data),
-        "Custom-Application-Vars": custom_vars(request.body_data, "custom_application_vars", request.query),
+        "Custom-Application-Vars": custom_vars(request, "custom_application_vars"),
         "Outbound-Call-ID": _call_id(data, "outbound_call_id"),
         "Participant-Flags": data.get("participant_flags"),
         "Profile-Name": _plain(data, "profile_name") or text_at(context.document, "profile_name"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from .actions_plan import invalid, unsafe
+from .actions_plan import ActionRequest, invalid, unsafe
 from .escaping import has_control_characters, is_dial_safe
 
 #: Kazoo's default of ``call_command.reserved_ccv_keys``: names that only Kazoo sets.
@@ -63,17 +63,24 @@ _STEERING: Final = frozenset(
 )
 
 
-def custom_vars(body_data: Any, key: str, query: Mapping[str, Any]) -> dict[str, Any]:
+def custom_vars(request: ActionRequest, key: str) -> dict[str, Any]:
     """The variables under ``key`` of the envelope's ``data``, the query string's over them.
+
+    Where they are not, they are looked for in the inner payload: Kazoo finds nothing there and says
+    that they were sent.
 
     Raises `ActionError` for a value that is no object, and for names or texts that would not stay
     one variable on the way to the switch.
     """
-    given = body_data.get(key) if isinstance(body_data, Mapping) else None
+    places = [place for place in (request.body_data, request.data) if isinstance(place, Mapping)]
+    given = next((place[key] for place in places if place.get(key) is not None), None)
     if given is not None and not isinstance(given, Mapping):
         details = {"message": "Value did not match type(s): object", "target": "object", "value": given}
         raise invalid(f"data.{key}", "type", details)
-    merged = {**(given or {}), **{name: value for name, value in query.items() if name not in _STEERING}}
+    merged = {
+        **(given or {}),
+        **{name: value for name, value in request.query.items() if name not in _STEERING},
+    }
     found = {name: value for name, value in merged.items() if name not in RESERVED}
     for name, value in found.items():
         if not name or not is_dial_safe(name) or any(sign in name for sign in ";="):

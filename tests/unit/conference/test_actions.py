@@ -284,10 +284,18 @@ def test_vars() -> None:
     assert (plan.status, plan.data) == (202, "vars sent")
 
 
-def test_vars_of_the_outer_data_only() -> None:
-    """Variables in the inner data are not read, and none at all are an empty object."""
-    plan = on_conference({"action": "vars", "data": {"data": {"custom_conference_vars": {"k": "v"}}}})
-    assert headers(plan)[0]["Custom-Conference-Vars"] == {}
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ({"data": {"custom_conference_vars": {"k": "v"}}}, {"k": "v"}),
+        ({"custom_conference_vars": {"o": 1}, "data": {"custom_conference_vars": {"k": "v"}}}, {"o": 1}),
+        ({"data": {}}, {}),
+    ],
+)
+def test_vars_in_the_inner_data(data: dict[str, Any], expected: dict[str, Any]) -> None:
+    """The outer data counts, the inner one where that has none; none at all are an empty object."""
+    plan = on_conference({"action": "vars", "data": data})
+    assert headers(plan)[0]["Custom-Conference-Vars"] == expected
 
 
 @pytest.mark.parametrize(
