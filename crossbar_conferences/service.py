@@ -23,6 +23,7 @@ from .api.pipeline import Handler, Load, Pipeline, Streamer
 from .api.reading import Reader
 from .api.repeats import Repeats
 from .api.saving import Saver
+from .api.sockets import CatalogueHandler, SocketHandler, SocketsHandler
 from .auth.buckets import TokenBuckets
 from .auth.gate import AuthRoom
 from .auth.system_config import CrossbarConfig, SystemConfig
@@ -49,6 +50,7 @@ from .sockets.guard import SocketGuard
 from .sockets.hub import Hub
 from .sockets.server import ServerLimits, SocketServer
 from .sockets.session import Session, SessionLimits
+from .sockets.stream import EventStreams, StreamLimits
 from .store.cache import DocumentCache
 from .store.counters import Counters as StoreCounters
 from .store.documents import Documents
@@ -103,6 +105,13 @@ class Service:
                 idle_after=settings.live_idle_seconds,
             )
         self.hub: Hub = Hub(self.bus, self.feed, clock)
+        self._guard = SocketGuard(self.auth, self.documents, self.live)
+        self.streams = EventStreams(
+            self.hub,
+            clock,
+            presentation.metadata,
+            StreamLimits(total=settings.websocket_sessions, queue=settings.websocket_queue),
+        )
         self.executor: Executor = Executor(self.bus, self.feed, self.live)
         self.inviter: Inviter = Inviter(self.bus, store, clock)
         self.sockets: SocketServer
@@ -197,6 +206,7 @@ class Service:
         )
         # Before the listeners close: clients hear that we go, then running requests get their time.
         self._stack.push_async_callback(self.sockets.close)
+        self._stack.push_async_callback(self.streams.close)
 
     async def _listen(self, name: str, app: web.Application, host: str, port: int) -> None:
         runner = web.AppRunner(
@@ -253,10 +263,13 @@ class Service:
             "email_invite": InvitesHandler(reader, self.documents, self.inviter, repeats),
             "public_link": PublicLinkHandler(links),
             "guest_login": GuestLoginHandler(links, gate),
+            "websocket_catalogue": CatalogueHandler(),
+            "websockets": SocketsHandler(self.sockets),
+            "websocket": SocketHandler(self.sockets),
         }
         streamers: Mapping[str, Streamer] = {
             "calendar": Calendar(reader, self.documents).stream,
-            "events": EventsHandler(reader, self.hub, self.clock).stream,
+            "events": EventsHandler(reader, self.streams, self._guard).stream,
         }
         return Pipeline(
             gate=gate,
@@ -271,7 +284,6 @@ class Service:
 
     def _socket_server(self, proxies: frozenset[str]) -> SocketServer:
         settings = self.settings
-        guard = SocketGuard(self.auth, self.documents, self.live)
         limits = SessionLimits(queue=settings.websocket_queue)
 
         def make_session(name: str, source: str, destination: str) -> Session:
@@ -280,7 +292,7 @@ class Service:
                 source,
                 destination,
                 self.hub,
-                guard,
+                self._guard,
                 self.clock,
                 limits,
                 presentation.metadata,

@@ -6,27 +6,32 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from ..clock import Clock
-from ..conference import presentation
-from ..sockets.hub import Hub
-from ..sockets.stream import EventStream
+from ..sockets.resuming import Looker
+from ..sockets.stream import EventStreams
 from . import responses
+from .errors import ApiError
 from .exchange import Exchange
 from .reading import Reader
 
 
 @dataclass(frozen=True, slots=True)
 class EventsHandler:
-    """Streams to one client for as long as it listens."""
+    """Streams to a client for as long as it listens."""
 
     reader: Reader
-    hub: Hub
-    clock: Clock
+    streams: EventStreams
+    looker: Looker
 
     async def stream(self, exchange: Exchange, request: web.Request) -> web.StreamResponse:
         """The stream; refused like a GET of the conference where that is refused."""
         await self.reader.conference(exchange)
-        room = await self.reader.live(exchange)
-        stream = EventStream(self.hub, self.clock, presentation.metadata)
-        headers = responses.plain_headers(exchange)
-        return await stream.run(request, exchange.account_id, exchange.conference_id, room, headers)
+        await self.reader.sighting(exchange)
+        if self.streams.is_full:
+            raise ApiError("overloaded", {"message": "too many streams"}, headers={"retry-after": "1"})
+        return await self.streams.run(
+            request,
+            exchange.account_id,
+            exchange.conference_id,
+            self.looker,
+            responses.plain_headers(exchange),
+        )

@@ -60,11 +60,14 @@ class Exchange:
     body_kind: str = "none"
     body_digest: str = ""
     verb: str = ""
-    #: Names from the path: account_id, user_id, conference_id, participant_id.
+    #: Names from the path: account_id, user_id, conference_id, participant_id, session_id.
     parameters: dict[str, str] = field(default_factory=dict)
     allowed: tuple[str, ...] | None = None
     #: The name of the route in the table, for logs and metrics.
     route: str = "none"
+    #: The resource that the path names, and the path's segments after it.
+    endpoint: str = "conferences"
+    arguments: tuple[str, ...] = ()
     token: str | None = None
     identity: Identity | None = None
     account: Mapping[str, Any] | None = None

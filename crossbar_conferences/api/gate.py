@@ -90,10 +90,10 @@ class Gate:
         if identity.conference_id is not None and not _is_guests_own(exchange, identity.conference_id):
             # A public link's token opens one conference, to look at (links.py).
             raise forbidden()
-        tokens = exchange.tokens
-        at = tokens.index("conferences") if "conferences" in tokens else 2
         try:
-            await self.auth.authorize(identity, exchange.account, exchange.verb, tokens[at + 1 :], tokens[at])
+            await self.auth.authorize(
+                identity, exchange.account, exchange.verb, exchange.arguments, exchange.endpoint
+            )
         except AuthFailure as failure:
             raise as_error(failure) from None
 
@@ -120,7 +120,7 @@ class Gate:
     async def _cost(self, exchange: Exchange) -> int:
         config = await self.system.crossbar()
         account_id = exchange.parameters.get("account_id")
-        return buckets.cost(config.token_costs, account_id, "conferences", exchange.verb)
+        return buckets.cost(config.token_costs, account_id, exchange.endpoint, exchange.verb)
 
     def _bucket(self, exchange: Exchange) -> str:
         return buckets.bucket_name(exchange.client_ip, exchange.parameters.get("account_id"))

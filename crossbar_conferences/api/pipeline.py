@@ -33,6 +33,9 @@ log = structlog.get_logger(__name__)
 #: Bodies of these verbs must be of a type that the API reads (http.md 1.8).
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
+#: What a path may begin with; anything else is told to nobody without a token.
+_RESOURCES = frozenset({"accounts", "conferences", "conference_auth", "websockets"})
+
 _GREETING = "crossbar-conferences: the conferences API of a Kazoo cluster. Its paths begin with /v2/.\n"
 
 
@@ -74,6 +77,15 @@ class Load:
             yield
         finally:
             self.running -= 1
+
+    @contextmanager
+    def set_aside(self) -> Iterator[None]:
+        """Don't count one request meanwhile."""
+        self.running -= 1
+        try:
+            yield
+        finally:
+            self.running += 1
 
     def observe(self, route: str, verb: str, status: int, seconds: float) -> None:
         """A request is done."""
@@ -164,7 +176,9 @@ class Pipeline:
         exchange.wants_csv = representation.csv
         exchange.negotiated = True
         if route.name in self.streamers:
-            return await self.streamers[route.name](exchange, request)
+            # A stream goes on for hours, and has a limit of its own.
+            with self.load.set_aside():
+                return await self.streamers[route.name](exchange, request)
         return await self._run(exchange, self.handlers[route.name])
 
     async def _run(self, exchange: Exchange, handler: Handler) -> web.Response:
@@ -229,12 +243,14 @@ class Pipeline:
         found = routes.match(tokens)
         if found is None:
             exchange.allowed = ()
-            if not tokens or tokens[0] not in ("accounts", "conferences", "conference_auth"):
+            if not tokens or tokens[0] not in _RESOURCES:
                 raise not_found() if exchange.identity is not None else invalid_credentials()
             raise not_found()
         route, exchange.parameters = found
         exchange.allowed = route.verbs
         exchange.route = route.name
+        exchange.endpoint = tokens[route.endpoint_at]
+        exchange.arguments = tokens[route.endpoint_at + 1 :]
         return route
 
     async def _admit(self, exchange: Exchange, route: routes.Route) -> None:

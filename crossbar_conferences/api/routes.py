@@ -29,6 +29,16 @@ class Route:
         """The template's parts."""
         return tuple(self.template.split("/"))
 
+    @property
+    def endpoint_at(self) -> int:
+        """Where the resource's own name is: behind the parents that it hangs below.
+
+        What comes after are its arguments, for the restrictions of tokens (data.md 7)."""
+        segments = self.segments
+        if segments[0] != "accounts":
+            return 0
+        return 4 if segments[2] == "users" else 2
+
 
 _DOCUMENT = ("GET", "PATCH", "DELETE", "POST", "PUT")
 
@@ -49,6 +59,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     *(Route(name, parent + path, verbs) for parent in _PARENTS for name, path, verbs in _BELOW),
     Route("public_link", "accounts/{account_id}/conference_auth/{conference_id}", ("PUT",)),
     Route("guest_login", "conference_auth", ("PUT",), guest=True),
+    Route("websocket_catalogue", "websockets", ("GET",), guest=True),
+    Route("websockets", "accounts/{account_id}/websockets", ("GET",)),
+    Route("websocket", "accounts/{account_id}/websockets/{session_id}", ("GET",)),
 )
 
 #: ``/v2/…``, and every other version but the first.

@@ -11,14 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
-
 from ..broker.bus import Bus
-from ..broker.port import Binding, BrokerError, Consumer, Delivery, Queue
+from ..broker.holds import HeldBindings
+from ..broker.port import Binding, Consumer, Delivery, Queue
 from ..clock import Clock
 from ..conference import live
-
-log = structlog.get_logger(__name__)
 
 #: Events may come in bursts; the broker keeps this many for us.
 _QUEUE = Queue(max_length=20_000)
@@ -49,10 +46,12 @@ class EventFeed:
         self._holds: Counter[str] = Counter()
         self._listeners: list[Listener] = []
         self._consumer: Consumer | None = None
+        self._bindings: HeldBindings | None = None
 
     async def start(self) -> None:
         """Make the queue."""
         self._consumer = await self._bus.listen(self._on_message, (), queue=_QUEUE, federate=True)
+        self._bindings = HeldBindings(self._consumer)
 
     async def close(self) -> None:
         """Let the queue go."""
@@ -65,26 +64,20 @@ class EventFeed:
         self._listeners.append(listener)
 
     async def hold(self, account_id: str) -> None:
-        """Hear an account's events until they are released as often as they were held."""
+        """Hear an account's events until they are released as often as they were held.
+
+        Counts before it waits: a caller that is cancelled meanwhile has still to release."""
         self._holds[account_id] += 1
-        if self._holds[account_id] == 1 and self._consumer is not None:
-            try:
-                await self._consumer.bind(_binding(account_id))
-            except BrokerError as error:
-                # The consumer remembers the binding and makes it as soon as there is a broker.
-                log.warning("feed_bind_failed", account_id=account_id, reason=str(error))
+        if self._bindings is not None:
+            await self._bindings.hold(_binding(account_id))
 
     async def release(self, account_id: str) -> None:
         """Undo one `hold`."""
-        if self._holds[account_id] > 1:
-            self._holds[account_id] -= 1
-            return
-        del self._holds[account_id]
-        if self._consumer is not None:
-            try:
-                await self._consumer.unbind(_binding(account_id))
-            except BrokerError as error:
-                log.warning("feed_unbind_failed", account_id=account_id, reason=str(error))
+        self._holds[account_id] -= 1
+        if self._holds[account_id] <= 0:
+            del self._holds[account_id]
+        if self._bindings is not None:
+            await self._bindings.release(_binding(account_id))
 
     def _on_message(self, body: Mapping[str, Any], delivery: Delivery) -> None:
         event = live.event_from(body, self._clock())

@@ -101,6 +101,20 @@ def parse(text: object, account_id: str) -> Subscription:
     raise BindingInvalid("no available subscriptions to requested binding")
 
 
+def catalogue() -> dict[str, list[str]]:
+    """What can be subscribed to, by family, with placeholders (realtime-ui-tests.md A.11)."""
+    events = sorted(KNOWN_EVENTS)
+    return {
+        "conference": [
+            "conference.event.{CONFERENCE_ID}.{CALL_ID}",
+            "conference.command.{CONFERENCE_ID}",
+            *(f"conference.event.{{CONFERENCE_ID}}.{{CALL_ID}}.{event}" for event in events),
+            *(f"conference.event.{event}.{{CONFERENCE_ID}}.{{CALL_ID}}" for event in events),
+        ],
+        "object": [f"object.{action}.conference" for action in DOCUMENT_ACTIONS],
+    }
+
+
 def _conference(text: str, account_id: str, parts: list[str]) -> Subscription:
     if len(parts) == 2 and parts[0] == "command":
         return Subscription(text, account_id, "command", conference_id=_conference_id(parts[1]))

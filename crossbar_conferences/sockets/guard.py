@@ -5,12 +5,13 @@ Source: realtime-ui-tests.md A.6; design 3.3 (commands of a conference by owners
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..auth.access import may_access
 from ..auth.gate import AuthRoom
 from ..auth.identity import Identity
-from ..conference.isolation import conference_access
+from ..conference.isolation import Access, conference_access
 from ..conference.rooms import Room
 from ..live.port import Live
 from ..store.documents import Documents
@@ -39,15 +40,16 @@ class SocketGuard:
         return caller is not None and requested is not None and may_access(caller, requested)
 
     async def may_follow(self, account_id: str, conference_id: str) -> bool:
-        """Commands name no account: the conference must be the account's own, or nobody's."""
+        """Commands name no account: the conference must be the account's own.
+
+        An id that is nobody's yet is refused too: it may be another account's tomorrow, when this
+        is not asked again."""
         try:
             await self.documents.load(account_id, conference_id)
             has_document = True
         except DocumentMissing:
             has_document = False
-        room = (await self.live.conference(account_id, conference_id)).room(conference_id)
-        if room is None and not has_document:
-            room = (await self.live.lookup(conference_id)).room(conference_id)
+        room = (await self.live.lookup(conference_id)).room(conference_id)
         access = conference_access(
             account_id,
             conference_id,
@@ -55,8 +57,12 @@ class SocketGuard:
             running_for=room.account_id if room else None,
             is_running=room is not None,
         )
-        return access.is_allowed
+        return access is Access.OWN
 
     async def snapshot(self, account_id: str, conference_id: str) -> Room | None:
         """Who is in a conference now."""
         return (await self.live.conference(account_id, conference_id)).room(conference_id)
+
+    async def rooms(self, account_id: str) -> Mapping[str, Room]:
+        """What runs for an account now."""
+        return (await self.live.account(account_id)).rooms

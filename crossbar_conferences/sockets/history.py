@@ -24,12 +24,16 @@ class Numbered:
 
 @dataclass(slots=True)
 class _Ring:
+    #: The number before the first event.
+    begin: int
     last: int
     events: deque[Numbered] = field(default_factory=deque)
 
 
 class History:
-    """Rings of recent events by conference: ``depth`` events each, at most ``conferences`` rings."""
+    """Rings of recent events by conference: ``depth`` events each, at most ``conferences`` rings.
+
+    Times (``now``) are in unix seconds."""
 
     def __init__(self, depth: int = 256, conferences: int = 10_000) -> None:
         self._depth = depth
@@ -43,29 +47,31 @@ class History:
         self, account_id: str, conference_id: str, body: Mapping[str, Any], routing_key: str, now: float
     ) -> Numbered:
         """Number an event and keep it."""
-        key = (account_id, conference_id)
-        ring = self._rings.get(key)
-        if ring is None:
-            ring = self._rings[key] = _Ring(int(now * 1000), deque(maxlen=self._depth))
-            while len(self._rings) > self._limit:
-                self._rings.popitem(last=False)
-        self._rings.move_to_end(key)
+        ring = self._ring(account_id, conference_id, now)
         ring.last += 1
         numbered = Numbered(ring.last, body, routing_key)
         ring.events.append(numbered)
         return numbered
 
-    def last(self, account_id: str, conference_id: str) -> int | None:
-        """The number of the newest event, ``None`` when there was none."""
-        ring = self._rings.get((account_id, conference_id))
-        return ring.last if ring else None
+    def mark(self, account_id: str, conference_id: str, now: float) -> int:
+        """The number of the newest event; what comes has a higher one, also when there was none."""
+        return self._ring(account_id, conference_id, now).last
+
+    def marks(self, account_id: str) -> dict[str, int]:
+        """The newest numbers of an account's conferences."""
+        return {key[1]: ring.last for key, ring in self._rings.items() if key[0] == account_id}
+
+    def begin(self, account_id: str, conference_id: str, now: float) -> int:
+        """The number before a conference's first event."""
+        return self._ring(account_id, conference_id, now).begin
 
     def since(self, account_id: str, conference_id: str, sequence: int) -> list[Numbered] | None:
         """What came after a number, oldest first; ``None`` when some of it is lost."""
         ring = self._rings.get((account_id, conference_id))
-        if ring is None or not ring.events:
+        if ring is None:
             return None
-        if not ring.events[0].sequence - 1 <= sequence <= ring.last:
+        oldest = ring.events[0].sequence - 1 if ring.events else ring.last
+        if not oldest <= sequence <= ring.last:
             return None
         return [event for event in ring.events if event.sequence > sequence]
 
@@ -73,3 +79,18 @@ class History:
         """Drop an account's rings: its events are not heard any longer."""
         for key in [key for key in self._rings if key[0] == account_id]:
             del self._rings[key]
+
+    def clear(self) -> None:
+        """Drop everything: events may have passed unheard."""
+        self._rings.clear()
+
+    def _ring(self, account_id: str, conference_id: str, now: float) -> _Ring:
+        key = (account_id, conference_id)
+        ring = self._rings.get(key)
+        if ring is None:
+            begin = int(now * 1000)
+            ring = self._rings[key] = _Ring(begin, begin, deque(maxlen=self._depth))
+            while len(self._rings) > self._limit:
+                self._rings.popitem(last=False)
+        self._rings.move_to_end(key)
+        return ring

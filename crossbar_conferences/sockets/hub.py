@@ -2,6 +2,8 @@
 
 The hub knows subscribers by a small port: anything with a `push`. Events come through the shared
 feed, commands and document changes through one queue of the hub's own whose bindings are counted.
+Subscribing has two halves: `hold` makes the messages come and may wait for the broker, `attach`
+lets them through and does not wait, so that a subscriber can be given what it missed first.
 
 Source: realtime-ui-tests.md A.8, A.9.
 """
@@ -11,20 +13,16 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import structlog
-
 from ..broker.bus import Bus
-from ..broker.port import Binding, BrokerError, Consumer, Delivery
+from ..broker.holds import HeldBindings
+from ..broker.port import Consumer, Delivery
 from ..clock import Clock
 from ..live.feed import EventFeed, Heard
 from . import protocol
 from .bindings import Subscription
 from .history import History, Numbered
-
-log = structlog.get_logger(__name__)
 
 #: Seconds for which an account is heard after its last subscriber left, so that one who
 #: reconnects can resume.
@@ -38,11 +36,8 @@ class Subscriber(Protocol):
         """Take a frame, without blocking; a subscriber that cannot is its own problem."""
 
 
-@dataclass(slots=True)
-class _Listeners:
-    """The subscriptions with one index key, with whose they are."""
-
-    pairs: list[tuple[Subscriber, Subscription]] = field(default_factory=list)
+#: Of one index key: who wants it, by subscriber and subscription.
+_Listeners = dict[tuple[int, str, str], tuple[Subscriber, Subscription]]
 
 
 class Hub:
@@ -57,14 +52,17 @@ class Hub:
         self._linger = linger
         self._index: dict[tuple[str, str, str], _Listeners] = {}
         self._accounts: Counter[str] = Counter()
-        self._bound: Counter[Binding] = Counter()
+        self._bindings: HeldBindings | None = None
         self._consumer: Consumer | None = None
         self._releases: set[asyncio.Task[None]] = set()
+        self._lost = False
 
     async def start(self) -> None:
         """Make the queue for commands and document changes."""
         self._feed.on_event(self._on_event)
+        self._bus.on_state(self._on_broker)
         self._consumer = await self._bus.listen(self._on_message, (), federate=True)
+        self._bindings = HeldBindings(self._consumer)
 
     async def close(self) -> None:
         """Stop pushing."""
@@ -75,45 +73,50 @@ class Hub:
             await self._consumer.close()
         self._index.clear()
 
-    async def subscribe(self, subscriber: Subscriber, subscription: Subscription) -> None:
-        """Push what matches from now on."""
-        listeners = self._index.setdefault(_index_key(subscription), _Listeners())
-        listeners.pairs.append((subscriber, subscription))
+    async def hold(self, subscription: Subscription) -> None:
+        """Make the messages of a subscription come; returns when they do, if there is a broker.
+
+        Counts before it waits: a caller that is cancelled meanwhile has still to release."""
         if subscription.kind == "event":
             self._accounts[subscription.account_id] += 1
-            if self._accounts[subscription.account_id] == 1:
-                await self._feed.hold(subscription.account_id)
-            return
-        for binding in subscription.bindings:
-            self._bound[binding] += 1
-            if self._bound[binding] == 1 and self._consumer is not None:
-                await self._quietly(self._consumer.bind(binding))
+            await self._feed.hold(subscription.account_id)
+        elif self._bindings is not None:
+            for binding in subscription.bindings:
+                await self._bindings.hold(binding)
 
-    async def unsubscribe(self, subscriber: Subscriber, subscription: Subscription) -> None:
+    async def release(self, subscription: Subscription) -> None:
+        """Undo one `hold`."""
+        if subscription.kind == "event":
+            self._let_go_later(subscription.account_id)
+        elif self._bindings is not None:
+            for binding in subscription.bindings:
+                await self._bindings.release(binding)
+
+    def attach(self, subscriber: Subscriber, subscription: Subscription) -> None:
+        """Push what matches from now on; it must be held."""
+        listeners = self._index.setdefault(_index_key(subscription), {})
+        listeners[_listener_key(subscriber, subscription)] = (subscriber, subscription)
+
+    def detach(self, subscriber: Subscriber, subscription: Subscription) -> None:
         """Push no more of it."""
         key = _index_key(subscription)
         listeners = self._index.get(key)
-        if listeners is None:
-            return
-        kept = [pair for pair in listeners.pairs if not (pair[0] is subscriber and pair[1] == subscription)]
-        if len(kept) == len(listeners.pairs):
-            return
-        listeners.pairs = kept
-        if not kept:
-            del self._index[key]
-        if subscription.kind == "event":
-            self._let_go_later(subscription.account_id)
-            return
-        for binding in subscription.bindings:
-            self._bound[binding] -= 1
-            if not self._bound[binding]:
-                del self._bound[binding]
-                if self._consumer is not None:
-                    await self._quietly(self._consumer.unbind(binding))
+        if listeners is not None:
+            listeners.pop(_listener_key(subscriber, subscription), None)
+            if not listeners:
+                del self._index[key]
 
-    def replay(self, subscription: Subscription, since: int) -> list[bytes] | None:
-        """The frames that a subscriber of one conference missed; ``None``: there is a gap."""
-        missed = self.history.since(subscription.account_id, subscription.conference_id, since)
+    def mark(self, account_id: str, conference_id: str) -> int:
+        """The number of a conference's newest event."""
+        return self.history.mark(account_id, conference_id, self._clock())
+
+    def begin(self, account_id: str, conference_id: str) -> int:
+        """The number before a conference's first event that was heard."""
+        return self.history.begin(account_id, conference_id, self._clock())
+
+    def replay(self, subscription: Subscription, conference_id: str, since: int) -> list[bytes] | None:
+        """The frames of one conference after a number; ``None``: some are lost."""
+        missed = self.history.since(subscription.account_id, conference_id, since)
         if missed is None:
             return None
         return [
@@ -142,12 +145,9 @@ class Hub:
             self._push(("object", account_id if isinstance(account_id, str) else "", ""), numbered)
 
     def _push(self, key: tuple[str, str, str], numbered: Numbered) -> None:
-        listeners = self._index.get(key)
-        if listeners is None:
-            return
         # Most subscribers of a conference use the same binding: its frame is made once.
         frames: dict[str, bytes] = {}
-        for subscriber, subscription in listeners.pairs:
+        for subscriber, subscription in self._index.get(key, {}).values():
             if not subscription.matches(numbered.routing_key):
                 continue
             frame = frames.get(subscription.text)
@@ -158,6 +158,21 @@ class Hub:
                 )
             self.pushed += 1
             subscriber.push(frame)
+
+    def _on_broker(self, connected: bool) -> None:
+        # What was published while the broker was away went unheard: no number covers it.
+        if not connected:
+            self.history.clear()
+            self._lost = True
+        elif self._lost:
+            self._lost = False
+            self._tell_gap()
+
+    def _tell_gap(self) -> None:
+        for key, listeners in self._index.items():
+            if key[0] == "event":
+                for subscriber, subscription in listeners.values():
+                    subscriber.push(protocol.dumps(protocol.gap(subscription)))
 
     def _let_go_later(self, account_id: str) -> None:
         task = asyncio.create_task(self._let_go(account_id), name="hub_release")
@@ -171,14 +186,11 @@ class Hub:
         if self._accounts[account_id] <= 0:
             del self._accounts[account_id]
             self.history.forget(account_id)
-            await self._feed.release(account_id)
+        await self._feed.release(account_id)
 
-    async def _quietly(self, work: Any) -> None:
-        try:
-            await work
-        except BrokerError as error:
-            # The consumer remembers its bindings and makes them when the broker is back.
-            log.warning("hub_binding_failed", reason=str(error))
+
+def _listener_key(subscriber: Subscriber, subscription: Subscription) -> tuple[int, str, str]:
+    return (id(subscriber), subscription.account_id, subscription.text)
 
 
 def _index_key(subscription: Subscription) -> tuple[str, str, str]:

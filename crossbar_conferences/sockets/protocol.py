@@ -34,14 +34,14 @@ class Frame:
     metadata: Any = None
 
 
-def read(text: str) -> Frame:
-    """The frame in a text. Raises `FrameInvalid`; Kazoo answers nothing there and then breaks."""
+def read(text: str | bytes) -> Frame:
+    """The frame in a text. Raises `FrameInvalid`; Kazoo takes such a text for an empty object."""
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
-        raise FrameInvalid from None
+        raise FrameInvalid("invalid JSON") from None
     if not isinstance(value, dict):
-        raise FrameInvalid
+        raise FrameInvalid("not a JSON object")
     data, action = value.get("data"), value.get("action")
     return Frame(
         action=action if isinstance(action, str) and action else "noop",
@@ -89,6 +89,11 @@ def event(
     if sequence is not None:
         frame["seq"] = sequence
     return frame
+
+
+def gap(subscription: Subscription) -> dict[str, Any]:
+    """A frame that says that events of a subscription may have passed unheard."""
+    return {"action": "gap", "subscribed_key": subscription.text, "subscription_key": subscription.key}
 
 
 def dumps(frame: Mapping[str, Any]) -> bytes:

@@ -9,20 +9,35 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 import structlog
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from ..auth.failures import AuthFailure
 from ..errors import CrossbarConferencesError
 from .session import Session
 
 log = structlog.get_logger(__name__)
 
+#: Why a session ended -> close code and text. What is not in here was the client's doing.
+CLOSINGS: Final = {
+    "idle": (WSCloseCode.OK, b"idle"),
+    "too_many": (WSCloseCode.POLICY_VIOLATION, b"too many sessions of this account"),
+    "too_slow": (WSCloseCode.TRY_AGAIN_LATER, b"too slow to follow"),
+    "shutdown": (WSCloseCode.GOING_AWAY, b"server shutdown"),
+    "failed": (WSCloseCode.INTERNAL_ERROR, b"internal error"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class ServerLimits:
-    """Bounds of the endpoint. Times in seconds, sizes in bytes; 0 connections mean no limit."""
+    """Bounds of the endpoint. Times in seconds, sizes in bytes; 0 sessions mean no limit.
+
+    ``idle``: without a frame from the client and without a subscription. ``heartbeat``: between
+    pings; who doesn't answer within half of it is gone. ``send``: for one frame, and for goodbye.
+    """
 
     total: int = 0
     per_address: int = 0
@@ -31,6 +46,23 @@ class ServerLimits:
     heartbeat: float = 60.0
     send: float = 5.0
     frame: int = 65_536
+
+
+@dataclass(slots=True, eq=False)
+class _Connection:
+    """A session on its socket. ``heard`` is when the client's last frame came, in loop time."""
+
+    session: Session
+    socket: web.WebSocketResponse
+    transport: asyncio.Transport | None
+    heard: float
+    counted_for: str | None = None
+    ending: asyncio.Future[str] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def end(self, reason: str) -> None:
+        """Ask for the end; the first reason counts."""
+        if not self.ending.done():
+            self.ending.set_result(reason)
 
 
 class SocketServer:
@@ -49,14 +81,18 @@ class SocketServer:
         self._limits = limits
         self._trusted = trusted
         self._addresses: Counter[str] = Counter()
-        self._sockets: set[web.WebSocketResponse] = set()
+        self._accounts: Counter[str] = Counter()
+        self._connections: set[_Connection] = set()
+        self._closing = False
+        self._gone = asyncio.Event()
+        self._gone.set()
 
     async def close(self) -> None:
-        """Tell every client that we go away."""
-        closing = [
-            ws.close(code=WSCloseCode.GOING_AWAY, message=b"server shutdown") for ws in list(self._sockets)
-        ]
-        await asyncio.gather(*closing, return_exceptions=True)
+        """Tell every client that we go away, and wait until they are gone."""
+        self._closing = True
+        for connection in self._connections:
+            connection.end("shutdown")
+        await self._gone.wait()
 
     def of_account(self, account_id: str) -> list[Session]:
         """The sessions that an account's tokens opened."""
@@ -64,108 +100,195 @@ class SocketServer:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """One client, from the upgrade to the end."""
+        if self._closing:
+            return web.Response(status=503)
         if "Sec-WebSocket-Protocol" in request.headers:
             return web.Response(status=400)
-        source = self._source(request)
-        if self._limits.per_address and self._addresses[source] >= self._limits.per_address:
-            return web.Response(status=429)
-        if self._limits.total and len(self.sessions) >= self._limits.total:
-            return web.Response(status=503)
-        session = self._session(request, source)
-        refusal = await self._handshake(request, session)
-        if refusal is not None:
-            return refusal
-        ws = web.WebSocketResponse(
+        # Kazoo's frames are not compressed, and a compressor's memory for each session is too dear.
+        socket = web.WebSocketResponse(
             heartbeat=self._limits.heartbeat or None,
             max_msg_size=self._limits.frame,
             timeout=self._limits.send,
+            compress=False,
+            autoping=False,
         )
-        if not ws.can_prepare(request).ok:
+        if not socket.can_prepare(request).ok:
             return web.Response(status=426, headers={"upgrade": "websocket"})
+        source = self._source(request)
+        if self._limits.per_address and self._addresses[source] >= self._limits.per_address:
+            return web.Response(status=429)
+        if self._limits.total and self._addresses.total() >= self._limits.total:
+            return web.Response(status=503)
         self._addresses[source] += 1
-        self.sessions[session.id] = session
         try:
-            await ws.prepare(request)
-            self._sockets.add(ws)
-            await self._run(ws, session)
+            return await self._serve(request, socket, source)
         finally:
-            self._sockets.discard(ws)
-            self.sessions.pop(session.id, None)
             self._addresses[source] -= 1
             if not self._addresses[source]:
                 del self._addresses[source]
-            await session.close()
-        return ws
 
-    async def _run(self, ws: web.WebSocketResponse, session: Session) -> None:
-        tasks = {
-            asyncio.create_task(self._read(ws, session), name="ws_read"),
-            asyncio.create_task(self._write(ws, session), name="ws_write"),
-            asyncio.create_task(session.overrun.wait(), name="ws_overrun"),
-        }
+    async def _serve(
+        self, request: web.Request, socket: web.WebSocketResponse, source: str
+    ) -> web.StreamResponse:
+        session = self._session(request, source)
+        status = await self._handshake(request, session)
+        if status is not None:
+            return web.Response(status=status)
+        transport = request.transport
+        connection = _Connection(session, socket, transport, asyncio.get_running_loop().time())
+        if not self._admit(connection):
+            return web.Response(status=429)
+        self.sessions[session.id] = session
+        self._connections.add(connection)
+        self._gone.clear()
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await socket.prepare(request)
+            await self._run(connection)
+        finally:
+            self.sessions.pop(session.id, None)
+            self._dismiss(connection)
+            await session.close()
+            self._connections.discard(connection)
+            if not self._connections:
+                self._gone.set()
+        return socket
+
+    async def _run(self, connection: _Connection) -> None:
+        if self._closing:
+            connection.end("shutdown")
+        tasks = [
+            asyncio.create_task(self._read(connection), name="websocket_read"),
+            asyncio.create_task(self._write(connection), name="websocket_write"),
+            asyncio.create_task(self._watch(connection), name="websocket_watch"),
+        ]
+        try:
+            reason = await connection.ending
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        if session.overrun.is_set():
+        if reason == "too_slow":
             self.dropped_slow += 1
-            log.warning("websocket_too_slow", session=session.id)
-            await ws.close(code=WSCloseCode.TRY_AGAIN_LATER, message=b"too slow to follow")
-        elif not ws.closed:
-            await ws.close(code=WSCloseCode.OK)
+            log.warning("websocket_too_slow", session=connection.session.id)
+        if not connection.socket.closed:
+            code, text = CLOSINGS.get(reason, (WSCloseCode.OK, b""))
+            await self._say_goodbye(connection, code, text)
 
-    async def _read(self, ws: web.WebSocketResponse, session: Session) -> None:
-        while True:
-            try:
-                message = await ws.receive(timeout=self._limits.idle)
-            except TimeoutError:
-                return
-            if message.type is WSMsgType.TEXT:
-                await session.receive(message.data)
-                if self._has_too_many(session):
-                    await ws.close(code=WSCloseCode.POLICY_VIOLATION, message=b"too many sessions")
+    async def _say_goodbye(self, connection: _Connection, code: int, text: bytes) -> None:
+        try:
+            async with asyncio.timeout(self._limits.send):
+                await connection.socket.close(code=code, message=text)
+        except TimeoutError:
+            # Who doesn't read would keep what is unsent, and the socket, for as long as it likes.
+            if connection.transport is not None:
+                connection.transport.abort()
+
+    async def _read(self, connection: _Connection) -> None:
+        session, socket = connection.session, connection.socket
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                message = await socket.receive()
+                if message.type is WSMsgType.PONG:
+                    # The answer to our own ping: no sign that anybody wants something.
+                    continue
+                connection.heard = loop.time()
+                if message.type is WSMsgType.TEXT:
+                    await session.receive(message.data)
+                    if not self._admit(connection):
+                        connection.end("too_many")
+                        return
+                elif message.type is WSMsgType.BINARY:
+                    session.receive_binary()
+                elif message.type is WSMsgType.PING:
+                    await socket.pong(message.data)
+                else:
+                    connection.end("client")
                     return
-            elif message.type is not WSMsgType.BINARY:
-                return
+        except ConnectionError:
+            connection.end("client")
+        except Exception:
+            log.exception("websocket_failed", session=session.id)
+            connection.end("failed")
 
-    async def _write(self, ws: web.WebSocketResponse, session: Session) -> None:
-        while True:
-            frame = await session.outgoing.get()
-            try:
+    async def _write(self, connection: _Connection) -> None:
+        outgoing = connection.session.outgoing
+        try:
+            while True:
+                frame = await outgoing.get()
                 async with asyncio.timeout(self._limits.send):
-                    await ws.send_str(frame.decode())
-            except TimeoutError:
-                session.overrun.set()
-                return
-            except ConnectionError:
-                return
+                    await connection.socket.send_frame(frame, WSMsgType.TEXT)
+        except TimeoutError:
+            connection.end("too_slow")
+        except ConnectionError:
+            connection.end("client")
 
-    def _has_too_many(self, session: Session) -> bool:
-        account_id = session.account_id
-        limit = self._limits.per_account
-        return bool(limit and account_id and len(self.of_account(account_id)) > limit)
+    async def _watch(self, connection: _Connection) -> None:
+        """End a session that is too slow, or idle."""
+        session, loop = connection.session, asyncio.get_running_loop()
+        while True:
+            if session.subscriptions:
+                # It listens: whether it is still there is the heartbeat's question.
+                connection.heard = loop.time()
+            left = connection.heard + self._limits.idle - loop.time()
+            if left <= 0:
+                connection.end("idle")
+                return
+            try:
+                async with asyncio.timeout(left):
+                    await session.overrun.wait()
+            except TimeoutError:
+                continue
+            connection.end("too_slow")
+            return
+
+    def _admit(self, connection: _Connection) -> bool:
+        """Count a session for its account once that is known; whether it may be."""
+        account_id = connection.session.account_id
+        if account_id is None or connection.counted_for is not None:
+            return True
+        if self._limits.per_account and self._accounts[account_id] >= self._limits.per_account:
+            return False
+        self._accounts[account_id] += 1
+        connection.counted_for = account_id
+        return True
+
+    def _dismiss(self, connection: _Connection) -> None:
+        account_id = connection.counted_for
+        if account_id is not None:
+            self._accounts[account_id] -= 1
+            if not self._accounts[account_id]:
+                del self._accounts[account_id]
 
     def _source(self, request: web.Request) -> str:
-        peer = request.remote or "unknown"
-        forwarded = request.headers.get("X-Forwarded-For")
-        return forwarded[:256] if forwarded and peer in self._trusted else peer
+        """The client's address: the last one before the proxies that are trusted.
+
+        Whatever stands further left in the header was written by the client itself."""
+        source = request.remote or "unknown"
+        forwarded = [one.strip() for one in request.headers.get("X-Forwarded-For", "").split(",")]
+        while source in self._trusted and forwarded:
+            source = forwarded.pop()[:64] or source
+        return source
 
     def _session(self, request: web.Request, source: str) -> Session:
         transport = request.transport
         peer = transport.get_extra_info("peername") if transport else None
         own = transport.get_extra_info("sockname") if transport else None
         name = f"{peer[0]}:{peer[1]}" if peer else source
+        while name in self.sessions:
+            # The same port of the same client, on our other port.
+            name += "'"
         return self._make_session(name, source, f"{own[0]}:{own[1]}" if own else "")
 
-    async def _handshake(self, request: web.Request, session: Session) -> web.Response | None:
-        """A token in the handshake: the session begins authenticated, or is refused."""
+    async def _handshake(self, request: web.Request, session: Session) -> int | None:
+        """A token in the handshake: the session begins authenticated, or a status refuses it."""
         token = request.headers.get("Authorization")
         if not token:
             return None
         try:
-            session.identity = await session.guard.identify(token.removeprefix("Bearer "))
+            session.identity = await session.guard.identify(token.removeprefix("Bearer ").strip())
+        except AuthFailure:
+            return 403
         except CrossbarConferencesError:
-            return web.Response(status=403)
+            return 503
         return None

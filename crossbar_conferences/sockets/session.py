@@ -10,16 +10,23 @@ Source: realtime-ui-tests.md A.4-A.7.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import structlog
+
+from ..auth.failures import AuthFailure
 from ..clock import Clock, gregorian_seconds
 from ..conference.rooms import Room
 from ..errors import CrossbarConferencesError
+from ..store.names import is_account_id
 from . import protocol
 from .bindings import BindingInvalid, Subscription, parse
 from .hub import Hub
+from .resuming import ATTEMPTS, Looker, ResumeFailed, Resumption
+
+log = structlog.get_logger(__name__)
 
 
 class Refused(CrossbarConferencesError):
@@ -36,11 +43,12 @@ class SessionLimits:
     queue: int = 1_000
 
 
-class Guard(Protocol):
-    """What a session asks about tokens and accounts."""
+class Guard(Looker, Protocol):
+    """What a session asks about tokens, accounts and who is where."""
 
     async def identify(self, token: str) -> Any:
-        """The identity of a token; raises `CrossbarConferencesError` when it is not valid."""
+        """The identity of a token; raises `AuthFailure` when it is not valid."""
+        ...
 
     async def may_access(self, identity: Any, account_id: str) -> bool:
         """Whether the account tree lets this identity touch an account."""
@@ -50,12 +58,8 @@ class Guard(Protocol):
         """Whether the commands of a conference are this account's to see."""
         ...
 
-    async def snapshot(self, account_id: str, conference_id: str) -> Room | None:
-        """Who is in a conference now."""
-        ...
 
-
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Session:
     """One client. `id` is ``address:port`` of its socket."""
 
@@ -115,16 +119,14 @@ class Session:
 
     async def close(self) -> None:
         """Forget every subscription."""
-        for subscription in list(self.subscriptions.values()):
-            await self.hub.unsubscribe(self, subscription)
-        self.subscriptions.clear()
+        await self._drop(list(self.subscriptions.values()))
 
-    async def receive(self, text: str) -> None:
+    async def receive(self, text: str | bytes) -> None:
         """Handle one text frame; its reply goes through the queue like everything else."""
         try:
             frame = protocol.read(text)
         except protocol.FrameInvalid as error:
-            self.push(protocol.failure(protocol.new_request_id(), [str(error)]))
+            self._refuse(str(error))
             return
         try:
             self._take_token()
@@ -132,8 +134,23 @@ class Session:
             self.name, self.metadata = frame.name, frame.metadata
             action = _ACTIONS.get(frame.action, Session._nothing)
             await action(self, frame)
-        except (BindingInvalid, Refused) as error:
+        except (BindingInvalid, Refused, ResumeFailed) as error:
             self.push(protocol.failure(frame.request_id, [str(error)]))
+        except CrossbarConferencesError as error:
+            # The store is away, say: that is no fault of the client, who may try again.
+            log.warning("websocket_action_failed", action=frame.action[:32], reason=type(error).__name__)
+            self.push(protocol.failure(frame.request_id, ["temporarily unavailable"]))
+
+    def receive_binary(self) -> None:
+        """Refuse a binary frame; Kazoo says nothing to it."""
+        self._refuse("binary frames are not supported")
+
+    def _refuse(self, reason: str) -> None:
+        try:
+            self._take_token()
+        except Refused as error:
+            reason = str(error)
+        self.push(protocol.failure(protocol.new_request_id(), [reason]))
 
     def _take_token(self) -> None:
         now = self.clock()
@@ -151,7 +168,7 @@ class Session:
             raise Refused("authentication token required")
         try:
             self.identity = await self.guard.identify(frame.token)
-        except CrossbarConferencesError:
+        except AuthFailure:
             # Monster UI looks for this beginning; it sent the token itself.
             raise Refused(f"failed to authenticate token {frame.token}") from None
 
@@ -159,36 +176,65 @@ class Session:
         wanted = self._wanted(frame)
         for subscription in wanted:
             await self._authorize(subscription)
-        added = [s for s in wanted if (s.account_id, s.text) not in self.subscriptions]
+        added = [s for s in wanted if _key(s) not in self.subscriptions]
         if len(self.subscriptions) + len(added) > self.limits.subscriptions:
             raise Refused("too many subscriptions")
-        since = frame.data.get("since")
-        for subscription in added:
-            await self.hub.subscribe(self, subscription)
-            self.subscriptions[(subscription.account_id, subscription.text)] = subscription
-        reply: dict[str, Any] = {"subscribed": self.bindings, "subscriptions": self.bindings}
-        missed: list[bytes] = []
-        if isinstance(since, int) and not isinstance(since, bool):
-            for subscription in wanted:
-                missed += await self._resume(subscription, since, reply)
+        try:
+            for subscription in added:
+                # Noted before it is held: whatever happens meanwhile, it is let go at the end.
+                self.subscriptions[_key(subscription)] = subscription
+                await self.hub.hold(subscription)
+            if "since" in frame.data:
+                await self._resume(frame, wanted)
+            else:
+                self._attach(wanted)
+                self._tell_subscribed(frame, {}, ())
+        except CrossbarConferencesError:
+            await self._drop(added)
+            raise
+
+    async def _resume(self, frame: protocol.Frame, wanted: Sequence[Subscription]) -> None:
+        events = [s for s in wanted if s.kind == "event"]
+        since: Any = frame.data["since"]
+        for _ in range(ATTEMPTS):
+            resumptions = [Resumption(self.hub, s, _number(since, s.conference_id)) for s in events]
+            for resumption in resumptions:
+                await resumption.look(self.guard)
+            # From here to the reply nothing waits, so nothing is pushed out of its order.
+            missed = [resumption.missed() for resumption in resumptions]
+            frames = [pushed for some in missed for pushed in some or ()]
+            room_left = self.limits.queue - self.outgoing.qsize() - 1
+            if None not in missed and len(frames) <= room_left:
+                self._attach(wanted)
+                self._tell_subscribed(frame, self._snapshots(resumptions), frames)
+                return
+            # More than a snapshot is worth.
+            since = None
+        raise ResumeFailed
+
+    def _snapshots(self, resumptions: Sequence[Resumption]) -> dict[str, Any]:
+        gaps = [resumption for resumption in resumptions if resumption.is_gap]
+        if not gaps:
+            return {"gap": False}
+        now = self.clock()
+        shown = {
+            conference_id: {"seq": resumption.sequences[conference_id], **self.show_room(room, now)}
+            for resumption in gaps
+            for conference_id, room in resumption.rooms.items()
+        }
+        return {"gap": True, "snapshots": shown}
+
+    def _attach(self, wanted: Sequence[Subscription]) -> None:
+        for subscription in wanted:
+            self.hub.attach(self, subscription)
+
+    def _tell_subscribed(
+        self, frame: protocol.Frame, more: Mapping[str, Any], missed: Sequence[bytes]
+    ) -> None:
+        reply = {"subscribed": self.bindings, "subscriptions": self.bindings, **more}
         self.push(protocol.success(frame.request_id, reply))
         for pushed in missed:
             self.push(pushed)
-
-    async def _resume(self, subscription: Subscription, since: int, reply: dict[str, Any]) -> list[bytes]:
-        if subscription.kind != "event" or subscription.conference_id == "*":
-            return []
-        missed = self.hub.replay(subscription, since)
-        if missed is not None:
-            return missed
-        account_id, conference_id = subscription.account_id, subscription.conference_id
-        room = await self.guard.snapshot(account_id, conference_id)
-        reply["gap"] = True
-        reply.setdefault("snapshots", {})[conference_id] = {
-            "seq": self.hub.history.last(account_id, conference_id),
-            **self.show_room(room, self.clock()),
-        }
-        return []
 
     async def _unsubscribe(self, frame: protocol.Frame) -> None:
         if frame.data.get("all") is True or frame.data.get("binding") == "*":
@@ -196,13 +242,19 @@ class Session:
             texts = self.bindings
         else:
             wanted = self._wanted(frame)
-            gone = [s for s in wanted if (s.account_id, s.text) in self.subscriptions]
+            gone = [self.subscriptions[_key(s)] for s in wanted if _key(s) in self.subscriptions]
             texts = [subscription.text for subscription in wanted]
-        for subscription in gone:
-            held = self.subscriptions.pop((subscription.account_id, subscription.text))
-            await self.hub.unsubscribe(self, held)
+        await self._drop(gone)
         reply = {"unsubscribed": texts, "subscribed": self.bindings, "subscriptions": self.bindings}
         self.push(protocol.success(frame.request_id, reply))
+
+    async def _drop(self, gone: Sequence[Subscription]) -> None:
+        # All of them fall silent at once; letting go of the broker's side may wait.
+        held = [s for s in gone if self.subscriptions.pop(_key(s), None) is not None]
+        for subscription in held:
+            self.hub.detach(self, subscription)
+        for subscription in held:
+            await self.hub.release(subscription)
 
     async def _ping(self, frame: protocol.Frame) -> None:
         self.push(protocol.success(frame.request_id, {"response": "pong"}))
@@ -220,12 +272,13 @@ class Session:
         account_id = data.get("account_id", self.account_id)
         if account_id == "*":
             raise Refused("unauthorized wildcard account id")
-        if not isinstance(account_id, str) or len(account_id) != 32 or not account_id.isalnum():
+        if not is_account_id(account_id):
             raise Refused("unauthorized account id")
         listed = texts if isinstance(texts, list) else [texts]
         if len(listed) > self.limits.subscriptions:
             raise Refused("too many subscriptions")
-        return [parse(text, account_id) for text in listed]
+        # Each once, in the order of their first naming.
+        return list({_key(s): s for s in (parse(text, account_id) for text in listed)}.values())
 
     async def _authorize(self, subscription: Subscription) -> None:
         if not await self.guard.may_access(self.identity, subscription.account_id):
@@ -234,6 +287,17 @@ class Session:
             subscription.account_id, subscription.conference_id
         ):
             raise Refused("unauthorized conference id")
+
+
+def _key(subscription: Subscription) -> tuple[str, str]:
+    return (subscription.account_id, subscription.text)
+
+
+def _number(since: Any, conference_id: str) -> int | None:
+    """The last number seen of a conference: one for all, or an object of them by conference."""
+    if isinstance(since, dict):
+        since = since.get(conference_id)
+    return since if isinstance(since, int) and not isinstance(since, bool) else None
 
 
 _ACTIONS: Mapping[str, Callable[[Session, protocol.Frame], Awaitable[None]]] = {
