@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from .api.envelope import dumps
+from .describe import asyncapi, openapi
 from .store.port import StoreError
+from .version import version
 
 if TYPE_CHECKING:
     from .service import Service
@@ -32,6 +34,8 @@ class Operations:
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/readyz", self._ready)
         app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/openapi.json", self._openapi)
+        app.router.add_get("/asyncapi.json", self._asyncapi)
         return app
 
     async def _health(self, request: web.Request) -> web.Response:
@@ -42,6 +46,8 @@ class Operations:
         checks = {"store": await self._store(), "bus": self._bus(), "media": self._media()}
         # Without media nodes documents are served all the same.
         is_ready = all(checks[name]["ok"] for name in ("store", "bus"))
+        if self._service.leaving:
+            checks["process"], is_ready = {"ok": False, "reason": "shutting down"}, False
         return _json(200 if is_ready else 503, {"status": "ok" if is_ready else "fail", "checks": checks})
 
     async def _metrics(self, request: web.Request) -> web.Response:
@@ -49,6 +55,12 @@ class Operations:
             body=self._service.metrics.text(),
             headers={"content-type": "text/plain; version=0.0.4; charset=utf-8"},
         )
+
+    async def _openapi(self, request: web.Request) -> web.Response:
+        return _json(200, openapi.document(version()))
+
+    async def _asyncapi(self, request: web.Request) -> web.Response:
+        return _json(200, asyncapi.document(version()))
 
     async def _store(self) -> dict[str, object]:
         try:

@@ -193,10 +193,10 @@ class Service:
         pipeline = self._pipeline(frozenset(proxies), config.include_auth_token)
         api = web.Application(client_max_size=settings.body_limit_bytes)
         api.router.add_route("GET", "/websocket", self.sockets.handle)
-        api.router.add_route("*", "/{path:.*}", pipeline.handle)
+        api.router.add_route("*", "/{path:(?s:.*)}", pipeline.handle)
         await self._listen("api", api, settings.http_host, settings.http_port)
         sockets = web.Application()
-        sockets.router.add_route("*", "/{path:.*}", self.sockets.handle)
+        sockets.router.add_route("*", "/{path:(?s:.*)}", self.sockets.handle)
         await self._listen("websocket", sockets, settings.websocket_host, settings.websocket_port)
         await self._listen(
             "operations",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 
 import click
+
+from ..version import version
 
 #: Command -> module and name of what runs it.
 COMMANDS = {
@@ -17,6 +18,7 @@ COMMANDS = {
     "views": "crossbar_conferences.cli.views:views",
     "settings": "crossbar_conferences.cli.settings:settings",
     "token": "crossbar_conferences.cli.token:token",
+    "describe": "crossbar_conferences.cli.describe:describe",
 }
 
 
@@ -41,14 +43,6 @@ class LazyGroup(click.Group):
         if not isinstance(command, click.Command):
             raise TypeError(f"{place} is no command")
         return command
-
-
-def version() -> str:
-    """This package's version; ``0`` when it runs from a folder that was never installed."""
-    try:
-        return importlib.metadata.version("crossbar-conferences")
-    except importlib.metadata.PackageNotFoundError:
-        return "0"
 
 
 @click.group(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,0 +1,1 @@
+"""What the service offers, as OpenAPI and AsyncAPI documents, made from the tables that it runs on. Pure."""
