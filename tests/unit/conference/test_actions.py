@@ -740,7 +740,7 @@ def test_what_needs_live_state() -> None:
     assert needs_live_state(lock, is_about_participants=True)
 
 
-RECORDINGS = Path(__file__).parents[4] / "shared" / "recordings" / "new"
+RECORDINGS = Path(__file__).parents[3] / "fixtures" / "recorded" / "new"
 
 
 def recorded(area: str) -> list[Any]:

@@ -739,7 +739,7 @@ def test_unknown_types_may_be_refused() -> None:
 
 
 #: Beside the checkout; where they are missing, pytest reports these two tests as skipped.
-RECORDINGS = Path(__file__).parents[4] / "shared" / "recordings"
+RECORDINGS = Path(__file__).parents[3] / "fixtures" / "recorded"
 
 
 def recorded_dials(variant: str) -> list[Any]:
