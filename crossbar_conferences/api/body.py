@@ -20,6 +20,7 @@ MAX_DEPTH = 100
 
 _JSON_TYPES = frozenset({"application/json", "application/x-json"})
 _FORM_TYPE = "application/x-www-form-urlencoded"
+_BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def too_large(limit: int) -> ApiError:
 def read_query(text: str) -> dict[str, Any]:
     """A query string or form as a flat object; a key without ``=`` is ``True``.
 
-    Lenient where Kazoo crashes (http.md 13): what cannot be decoded is kept as it stands.
+    What cannot be decoded is kept as it stands; `check_query` refuses it.
     """
     values: dict[str, Any] = {}
     for part in text.split("&"):
@@ -64,6 +65,17 @@ def read_query(text: str) -> dict[str, Any]:
         if key:
             values[unquote_plus(key)] = unquote_plus(value) if equals else True
     return values
+
+
+def check_query(text: str) -> None:
+    """Refuses a query string that Kazoo cannot read (and answers with a 500, http.md 13).
+
+    That is a value without a name, or a ``%`` without its two hex digits."""
+    for part in text.split("&"):
+        if part.startswith("=") or _BROKEN_ESCAPE.search(part):
+            raise validation_error(
+                {"query": {"invalid": {"message": "broken query string", "value": part[:256]}}}
+            )
 
 
 def decode_json(raw: bytes) -> Any:

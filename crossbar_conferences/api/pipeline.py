@@ -22,7 +22,7 @@ from multidict import CIMultiDictProxy
 from ..clock import Clock
 from ..errors import CrossbarConferencesError
 from . import envelope, negotiation, responses, routes
-from .body import Body, read_body, read_query, too_large
+from .body import Body, check_query, read_body, read_query, too_large
 from .errors import ApiError, invalid_account, invalid_credentials, invalid_method, not_found
 from .exchange import Exchange
 from .faults import as_api_error
@@ -227,6 +227,7 @@ class Pipeline:
             if len(raw) > self.body_limit:
                 raise too_large(self.body_limit)
         body: Body = read_body(bytes(raw), exchange.headers.get("Content-Type"))
+        check_query(request.raw_path.partition("?")[2])
         exchange.data, exchange.envelope, exchange.body_kind = body.data, body.envelope, body.kind
         exchange.body_digest = hashlib.sha256(raw).hexdigest()
         verb = exchange.value("verb")

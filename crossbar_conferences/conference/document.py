@@ -18,6 +18,10 @@ from .validation import Errors
 
 CONFERENCE = "conference"
 
+#: What a listed item says of a running conference, and the type by which it is told from a
+#: client's own field of that name: clients send it back, and it is not stored (design 3.1).
+_LIVE_FIGURES = {"members": int, "admins": int, "duration": int, "is_locked": bool}
+
 
 @dataclass(frozen=True, slots=True)
 class Author:
@@ -122,7 +126,11 @@ def name_taken(name: str) -> Errors:
 
 
 def _public_without_id(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in public_fields(fields).items() if key != "id"}
+    return {
+        key: value
+        for key, value in public_fields(fields).items()
+        if key != "id" and type(value) is not _LIVE_FIGURES.get(key)
+    }
 
 
 def _signed(document: dict[str, Any], author: Author, now: int) -> dict[str, Any]:

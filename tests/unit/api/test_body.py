@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossbar_conferences.api.body import MAX_DEPTH, normalize_key, read_body, read_query
+from crossbar_conferences.api.body import MAX_DEPTH, check_query, normalize_key, read_body, read_query
 from crossbar_conferences.api.errors import ApiError
 
 JSON = "application/json; charset=utf-8"
@@ -110,3 +110,17 @@ def test_no_body_raises_anything_but_an_api_error(raw: bytes, content_type: str 
         read_body(raw, content_type)
     except ApiError as error:
         assert error.entry.status == 400
+
+
+@pytest.mark.parametrize("text", ["&=", "=x", "a=%zz", "%", "a=1&b=%4"])
+def test_a_broken_query_string_is_the_clients_mistake(text: str) -> None:
+    """A value without a name and a broken escape are a validation error, where Kazoo answers 500."""
+    with pytest.raises(ApiError) as caught:
+        check_query(text)
+    assert caught.value.data["query"]["invalid"]["message"] == "broken query string"
+
+
+@pytest.mark.parametrize("text", ["", "&&", "a", "a=", "a=%20&b=1+1", "filter_name==x"])
+def test_an_odd_query_string_is_read(text: str) -> None:
+    """What can be read is no mistake."""
+    check_query(text)

@@ -224,3 +224,12 @@ def test_new_ids() -> None:
     made = {documents.new_document_id() for _ in range(100)}
     assert len(made) == 100
     assert all(len(one) == 32 and set(one) <= set("0123456789abcdef") for one in made)
+
+
+def test_live_figures_sent_back_are_not_stored() -> None:
+    """A listed item may be saved as it is: its figures go, a client's own field of such a name stays."""
+    listed = {"name": "x", "members": 3, "admins": 1, "duration": 60, "is_locked": False, "_read_only": {}}
+    made = documents.created("c1", listed, AUTHOR, 1)
+    assert documents.public_fields(made) == {"name": "x"}
+    own = {"name": "x", "members": ["a"], "duration": "1h"}
+    assert documents.public_fields(documents.created("c1", own, AUTHOR, 1)) == own
