@@ -6,6 +6,7 @@ Source: amqp.md 3.
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -241,10 +242,7 @@ class Bus:
         mandatory: bool = False,
         broker_zone: str | None = None,
     ) -> bool:
-        try:
-            body = orjson.dumps(outgoing.body)
-        except TypeError as error:
-            raise MessageInvalid("the message cannot be written as JSON") from error
+        body = _payload(outgoing.body)
         routed = await self._transport.publish(
             outgoing.exchange,
             outgoing.routing_key,
@@ -328,3 +326,14 @@ class Bus:
             routing_key=delivery.routing_key,
             detail=None if error is None else type(error).__name__,
         )
+
+
+def _payload(body: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except TypeError as error:
+        # orjson stops at integers of 64 bits, Kazoo does not.
+        try:
+            return json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+        except (TypeError, ValueError):
+            raise MessageInvalid("the message cannot be written as JSON") from error
