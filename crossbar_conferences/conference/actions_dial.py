@@ -115,9 +115,9 @@ def _fields(data: Mapping[str, Any], request: ActionRequest, context: ActionCont
         "Caller-ID-Name": _caller_name(data, context),
         "Caller-ID-Number": _caller_number(data),
         "Custom-Application-Vars": custom_vars(request, "custom_application_vars"),
-        "Outbound-Call-ID": _call_id(data, "outbound_call_id"),
+        "Outbound-Call-ID": _word(data, "outbound_call_id"),
         "Participant-Flags": data.get("participant_flags"),
-        "Profile-Name": _plain(data, "profile_name") or text_at(context.document, "profile_name"),
+        "Profile-Name": _word(data, "profile_name") or _profile_of(context.document),
         "Target-Call-ID": _plain(data, "target_call_id"),
     }
     return {header: value for header, value in fields.items() if value is not None}
@@ -141,14 +141,21 @@ def _caller_number(data: Mapping[str, Any]) -> str | None:
         raise unsafe("caller_id_number", given, error) from error
 
 
-def _call_id(data: Mapping[str, Any], key: str) -> str | None:
+def _word(data: Mapping[str, Any], key: str) -> str | None:
     given = text_at(data, key)
     if given is not None and not is_dial_safe(given):
         raise unsafe(key, given, "must not contain blanks, quotes or separators")
     return given
 
 
+def _profile_of(document: Mapping[str, Any]) -> str | None:
+    # The name in a stored conference is not the caller's doing: an odd one is left out.
+    name = text_at(document, "profile_name")
+    return name if is_dial_safe(name) else None
+
+
 def _plain(data: Mapping[str, Any], key: str) -> str | None:
+    # Call ids of some phones have braces and the like; this one is only looked up, never dialled.
     given = text_at(data, key)
     if given is not None and has_control_characters(given):
         raise unsafe(key, given, "must not contain control characters or line breaks")
