@@ -1,4 +1,4 @@
-"""A running sidecar beside a virtual switch, in memory and on real services, and who uses it.
+"""The world of the tests here, in memory and on real services.
 
 One world serves every test of this folder: the switch is reset and the record emptied before each,
 and each test has conferences of its own.
@@ -6,40 +6,18 @@ and each test has conferences of its own.
 
 from __future__ import annotations
 
-import asyncio
-import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
-import aiohttp
-import orjson
 import pytest
 import pytest_asyncio
-from yarl import URL
 
 from crossbar_conferences.broker.memory import MemoryBroker, MemoryTransport
-from crossbar_conferences.broker.port import Binding, Consumer, Delivery, Transport
 from crossbar_conferences.broker.rabbit import RabbitTransport
-from crossbar_conferences.dataset import DataSet, mint_tokens, seed
-from crossbar_conferences.kapi.messages import Outgoing
-from crossbar_conferences.service import Service
-from crossbar_conferences.settings import Settings, load
 from crossbar_conferences.store.couch import CouchStore
 from crossbar_conferences.store.memory import MemoryStore
-from crossbar_conferences.store.names import account_database
-from crossbar_conferences.store.port import Store
-from crossbar_conferences.switch.cluster import Cluster, ZonePlan
-from crossbar_conferences.switch.rooms import Room
-
-PATIENCE_SECONDS = 10.0
-WAIT_LIMIT_MS = 1500
-
-#: Questions that the sidecar may ask whenever it likes, and its heartbeat.
-_QUESTIONS = frozenset({"search_req", "query_channels_req", "advertise"})
+from tests.support.world import World, open_world
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -48,257 +26,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents and isinstance(item, pytest.Function):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An HTTP answer; ``body`` is ``None`` when it is no JSON."""
-
-    status: int
-    headers: Mapping[str, str]
-    text: str
-    body: Any
-
-    @property
-    def data(self) -> Any:
-        """The envelope's ``data``."""
-        return self.body["data"]
-
-    @property
-    def errors(self) -> Any:
-        """``data`` of a validation error."""
-        assert (self.status, self.body["message"]) == (400, "validation error"), self.text
-        return self.body["data"]
-
-
-@dataclass(slots=True)
-class World:
-    """The sidecar, the switch, and everything that was published."""
-
-    service: Service
-    cluster: Cluster
-    store: Store
-    data: DataSet
-    tokens: Mapping[str, str]
-    http: aiohttp.ClientSession
-    #: A connection of our own to the broker: what we hear, others hear.
-    ears: Transport
-    #: Stops and starts the broker; ``None`` where it is not ours to stop.
-    broker: MemoryBroker | None
-    sent: list[Outgoing] = field(default_factory=list)
-
-    @property
-    def account(self) -> str:
-        """The main account's id."""
-        return self.data.main.id
-
-    @property
-    def other(self) -> str:
-        """The unrelated account's id."""
-        return self.data.other.id
-
-    def path(self, *parts: str, account: str | None = None) -> str:
-        """A path below an account's conferences."""
-        quoted = "".join(f"/{quote(part, safe='')}" for part in parts)
-        return f"/v2/accounts/{account or self.account}/conferences{quoted}"
-
-    async def call(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        *,
-        who: str | None = "boss",
-        raw: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-        **query: Any,
-    ) -> Answer:
-        """One request; ``who`` names a user of the data set, or nobody."""
-        sent = {"accept": "application/json", **(headers or {})}
-        if who is not None:
-            sent["x-auth-token"] = self.tokens.get(who, who)
-        content = raw if raw is not None else None if body is None else orjson.dumps(body)
-        if content is not None:
-            sent.setdefault("content-type", "application/json")
-        url = URL(self.service.base_url + path, encoded=True).update_query(query)
-        async with self.http.request(method, url, data=content, headers=sent) as response:
-            text = await response.text()
-        is_json = response.headers.get("content-type") == "application/json"
-        return Answer(response.status, response.headers, text, orjson.loads(text) if is_json else None)
-
-    async def put(self, path: str, body: Any, **options: Any) -> Answer:
-        """PUT a body as it stands."""
-        return await self.call("PUT", path, body, **options)
-
-    async def act(
-        self, conference_id: str, action: str, data: Any = None, *parts: str, **options: Any
-    ) -> Answer:
-        """An action in the seed's form: on the conference, or (``parts``) on participants."""
-        given = {} if data is None else data
-        body = {"data": {"action": action, "data": given}} if parts else {"action": action, "data": given}
-        account = options.pop("account", None)
-        return await self.put(self.path(conference_id, *parts, account=account), body, **options)
-
-    async def create(self, *, account: str | None = None, who: str = "boss", **fields: Any) -> str:
-        """The id of a new stored conference; nothing of making it stays in the record."""
-        body = {"data": {"name": f"Room {secrets.token_hex(6)}", **fields}}
-        answer = await self.put(self.path(account=account), body, who=who)
-        assert answer.status == 201, answer.text
-        self.sent.clear()
-        return str(answer.data["id"])
-
-    async def start_room(
-        self, conference_id: str, *members: str, account: str | None = None, known: bool = True
-    ) -> Room:
-        """Run a conference on the switch; each member is said as ``moderator=true name=Ann``.
-
-        ``known``: until the sidecar shows it."""
-        account = account or self.account
-        await self.cluster.perform(["create", conference_id, account])
-        for number, member in enumerate(members, 1):
-            call_id = f"{conference_id}-{number}@example.com"
-            await self.cluster.perform(["join", conference_id, call_id, *member.split()])
-        if known:
-            await self.eventually(lambda: self._is_shown(account, conference_id, len(members)))
-        return self.room(conference_id)
-
-    def _is_shown(self, account: str, conference_id: str, members: int) -> bool:
-        accounts = getattr(self.service.live, "_accounts", {})
-        tracked = accounts.get(account)
-        if tracked is None or not tracked.seeded:
-            return True
-        room = tracked.rooms.get(conference_id)
-        return room is not None and len(room.participants) == members and not room.partial
-
-    def room(self, conference_id: str) -> Room:
-        """A running conference as the switch has it."""
-        found = self.cluster.room(conference_id)
-        assert found is not None
-        return found
-
-    @property
-    def published(self) -> list[tuple[str, str, dict[str, Any]]]:
-        """What the sidecar published: exchange, routing key and body, without its questions."""
-        return [
-            (sent.exchange, sent.routing_key, dict(sent.body))
-            for sent in self.sent
-            if sent.body.get("Event-Name") not in _QUESTIONS
-        ]
-
-    @property
-    def commands(self) -> list[dict[str, Any]]:
-        """The commands among it, without what every message has."""
-        own = ("App-Name", "App-Version", "Event-Category", "Event-Name", "Msg-ID", "Node", "Server-ID")
-        return [
-            {key: value for key, value in body.items() if key not in own}
-            for exchange, _, body in self.published
-            if exchange == "conference"
-        ]
-
-    async def eventually(self, holds: Callable[[], bool]) -> None:
-        """Wait until something holds that nobody announces."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not holds():  # noqa: ASYNC110
-                await asyncio.sleep(0.005)
-
-    async def done(self, count: int = 1) -> None:
-        """Wait until the switch has dealt with so many commands and dials."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            await self.cluster.told.reached(count)
-
-    async def document(self, conference_id: str, account: str | None = None) -> dict[str, Any]:
-        """A document as it is stored."""
-        return dict(await self.store.get(account_database(account or self.account), conference_id))
-
-    async def add(self, *documents: Mapping[str, Any], account: str | None = None) -> None:
-        """Store documents as they stand, as another Kazoo app would."""
-        for document in documents:
-            await self.store.put(account_database(account or self.account), document)
-
-
-class Heard:
-    """What comes over the bus from now on, from whomever."""
-
-    def __init__(self, ears: Transport, consumer: Consumer, marks: asyncio.Queue[str]) -> None:
-        self.deliveries: list[Delivery] = []
-        self._ears = ears
-        self._consumer = consumer
-        self._marks = marks
-
-    async def all(self) -> list[tuple[str, dict[str, Any]]]:
-        """Everything so far: a message of ours goes last, and when it is here all others are."""
-        mark = secrets.token_hex(8)
-        await self._ears.publish("conference", "conference.command.mark", orjson.dumps({"mark": mark}))
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while await self._marks.get() != mark:
-                pass
-        return [(delivery.routing_key, orjson.loads(delivery.body)) for delivery in self.deliveries]
-
-
-async def listen(world: World, *bindings: Binding) -> Heard:
-    """Hear commands, notifications and changes of documents, and what else is bound."""
-    marks: asyncio.Queue[str] = asyncio.Queue()
-    heard: Heard | None = None
-
-    def hear(delivery: Delivery) -> None:
-        body = orjson.loads(delivery.body)
-        if "mark" in body:
-            marks.put_nowait(body["mark"])
-        elif heard is not None:
-            heard.deliveries.append(delivery)
-
-    everything = (
-        Binding("conference", "conference.command.#"),
-        Binding("notifications", "#"),
-        Binding("configuration", "doc_created.#"),
-        Binding("configuration", "doc_edited.#"),
-        Binding("configuration", "doc_deleted.#"),
-        *bindings,
-    )
-    consumer = await world.ears.consume(hear, everything)
-    heard = Heard(world.ears, consumer, marks)
-    return heard
-
-
-def settings(**more: str) -> Settings:
-    """Settings of a sidecar under test."""
-    given = {
-        "http_port": "0",
-        "websocket_port": "0",
-        "operations_port": "0",
-        "wait_limit_ms": str(WAIT_LIMIT_MS),
-        "search_timeout_ms": "1000",
-        # Guests are told apart by what a proxy says of them.
-        "reverse_proxies": "127.0.0.1",
-        "node_name": f"crossbar_conferences@{secrets.token_hex(4)}.test",
-        "zone": "local",
-        **more,
-    }
-    return load(given, environ={}, candidates=())
-
-
-async def open_world(
-    stack: AsyncExitStack, store: Store, transport: Callable[[], Transport], broker: MemoryBroker | None
-) -> World:
-    """A sidecar and its switch, ready: each knows the other."""
-    data = DataSet.fresh()
-    media_side, ears = transport(), transport()
-    for each in (media_side, ears):
-        stack.push_async_callback(each.close)
-        await each.start()
-    cluster = Cluster([ZonePlan("local", media_side)])
-    stack.push_async_callback(cluster.close)
-    await cluster.start()
-    service = await stack.enter_async_context(Service(settings(), store, transport()))
-    await seed(store, data)
-    tokens = await mint_tokens(store, data)
-    http = await stack.enter_async_context(aiohttp.ClientSession())
-    world = World(service, cluster, store, data, tokens, http, ears, broker)
-    service.bus.recorder = world.sent.append
-    await world.eventually(lambda: ears.connected and service.bus.nodes.count("ecallmgr") > 0)
-    node = cluster.nodes[0]
-    await world.eventually(lambda: node.nodes.get(service.bus.node) is not None)
-    return world
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session", params=["embedded", "real"])

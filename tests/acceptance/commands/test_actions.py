@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from crossbar_conferences.broker.port import Binding
 from crossbar_conferences.switch.rooms import Member, Room
-
-from .conftest import listen
-
-if TYPE_CHECKING:
-    from .conftest import World
+from tests.support.world import World, listen
 
 #: Ann moderates, Bob listens, Cid is muted and Dee is deaf.
 PEOPLE = ("moderator=true name=Ann", "name=Bob", "name=Cid speak=false", "name=Dee hear=false")
