@@ -15,6 +15,9 @@ _SECRET_KEYS = frozenset(
     {"token", "auth_token", "authorization", "password", "secret", "key", "pem", "cookie"}
 )
 
+#: Loggers of libraries that print a traceback for each try to reach a lost broker: broker/ says it in a line.
+_TALKATIVE = ("aio_pika", "aiormq")
+
 #: Texts that are a token or hold a password, wherever they stand: JWTs, PEM keys, URLs with a password.
 _SECRET_TEXTS = (
     (re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*"), "[token]"),
@@ -46,13 +49,16 @@ def configure(level: str = "info", style: str = "json") -> None:
     number = getattr(logging, level.upper())
     renderer: Any = structlog.processors.JSONRenderer()
     if style == "console":
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        # Plain: rich tracebacks show local variables, and with them tokens.
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info if style == "json" else _as_it_is,
+            structlog.processors.format_exc_info,
             scrub_event,
             renderer,
         ],
@@ -61,15 +67,13 @@ def configure(level: str = "info", style: str = "json") -> None:
         cache_logger_on_first_use=True,
     )
     # Libraries log through the standard library; only what is wrong is of interest.
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
-    logging.getLogger().addFilter(_ScrubFilter())
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_ScrubbingFormatter("%(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-class _ScrubFilter(logging.Filter):
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = scrub(record.getMessage()), ()
-        return True
-
-
-def _as_it_is(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return event
+class _ScrubbingFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return scrub(super().format(record))

@@ -1,0 +1,62 @@
+"""What is logged, and what never is."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+
+import pytest
+import structlog
+
+from crossbar_conferences import logs
+
+JWT = "eyJhbGciOiJSUzI1NiJ9.eyJhY2NvdW50X2lkIjoiYSJ9.c2lnbmF0dXJl"
+SECRETS = (JWT, "hunter2")
+
+
+@pytest.fixture
+def stderr(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+    """What was written to stderr so far; logging is as it was afterwards."""
+    root = logging.getLogger()
+    kept, level = root.handlers[:], root.level
+    yield lambda: capsys.readouterr().err
+    root.handlers[:] = kept
+    root.setLevel(level)
+    for name in ("aio_pika", "aiormq"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    structlog.reset_defaults()
+
+
+@pytest.mark.parametrize("style", ["json", "console"])
+def test_no_secret_is_written(stderr: Callable[[], str], style: str) -> None:
+    """Not in a value, not in an exception's text, not from a library, not from a local variable."""
+    logs.configure("info", style)
+    log = structlog.get_logger("test")
+    log.info("one", password="hunter2", url="amqp://guest:hunter2@host/", header=f"Bearer {JWT}")
+    local = f"https://x:{'hunter2'}@host/"
+    try:
+        raise ValueError(f"cannot read {JWT} {local[:4]}")
+    except ValueError:
+        log.exception("two")
+        logging.getLogger("library").exception("three %s", JWT)
+    text = stderr()
+    assert all(word in text for word in ("one", "two", "three", "ValueError"))
+    assert not [secret for secret in SECRETS if secret in text]
+
+
+def test_a_line_is_one_json_object(stderr: Callable[[], str]) -> None:
+    """Log collectors read a line as an object, with the level and the time."""
+    logs.configure("info", "json")
+    structlog.get_logger("test").warning("said", number=1)
+    line = json.loads(stderr())
+    assert (line["event"], line["level"], line["number"]) == ("said", "warning", 1)
+    assert line["timestamp"].endswith("Z")
+
+
+def test_levels(stderr: Callable[[], str]) -> None:
+    """Below the level nothing is written; brokers' libraries are silent."""
+    logs.configure("warning", "json")
+    structlog.get_logger("test").info("unsaid")
+    logging.getLogger("aiormq.connection").error("unsaid")
+    assert stderr() == ""
