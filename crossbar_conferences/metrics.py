@@ -79,6 +79,12 @@ METRICS: Final[tuple[Metric, ...]] = (
         "websocket_dropped_slow", "counter", "Sessions ended as too slow", lambda s: s.sockets.dropped_slow
     ),
     Metric("requests_running", "gauge", "HTTP requests in hand", lambda s: s.load.running),
+    Metric(
+        "rate_fallbacks",
+        "counter",
+        "Rate tokens taken without the other worker processes",
+        lambda s: s.charger.fallbacks,
+    ),
 )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -25,6 +27,7 @@ from .api.repeats import Repeats
 from .api.saving import Saver
 from .api.sockets import CatalogueHandler, SocketHandler, SocketsHandler
 from .auth.buckets import TokenBuckets
+from .auth.charging import Charger, OwnCharger
 from .auth.gate import AuthRoom
 from .auth.system_config import CrossbarConfig, SystemConfig
 from .broker.bus import Bus
@@ -64,19 +67,49 @@ log = structlog.get_logger(__name__)
 KAZOO_VERSION = "5.0.0"
 
 
+#: Connections that may wait until a process accepts them.
+BACKLOG = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a worker has in common with the other workers of its host (``workers/``).
+
+    ``sockets``: listening already, by name (``api``, ``websocket``). ``advertise``: whether this
+    one sends the heartbeats for all of them, who have one node name. ``charger``: their rate tokens.
+    """
+
+    sockets: Mapping[str, socket.socket]
+    advertise: bool
+    charger: Charger
+
+
 class Service:
     """A running sidecar: ``async with Service(settings, store, transport) as service``.
 
-    Owns the store and the transport that it is given. Starts while either is away.
+    Owns the store and the transport that it is given. Starts while either is away. With ``share``
+    it is one of several processes, and its operations port is any free one on loopback.
     """
 
     def __init__(
-        self, settings: Settings, store: Store, transport: Transport, *, clock: Clock = time.time
+        self,
+        settings: Settings,
+        store: Store,
+        transport: Transport,
+        *,
+        clock: Clock = time.time,
+        share: Share | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
         self.clock = clock
-        self.bus: Bus = Bus(transport, settings.node_name)
+        self.share = share
+        #: Set when we are about to go: we still serve, but nobody should send us more.
+        self.leaving = False
+        self.bus: Bus = Bus(transport, settings.node_name, advertise=share is None or share.advertise)
+        self.charger: Charger = (
+            OwnCharger(TokenBuckets(limit=settings.rate_buckets)) if share is None else share.charger
+        )
         self.feed: EventFeed = EventFeed(self.bus, clock)
         self.cache: DocumentCache = DocumentCache(
             store, clock, limit=settings.document_cache_size, keep=settings.document_cache_seconds
@@ -122,6 +155,7 @@ class Service:
         )
         self._stack = AsyncExitStack()
         self._urls: dict[str, str] = {}
+        self._sites: list[web.BaseSite] = []
 
     async def __aenter__(self) -> Service:
         try:
@@ -181,7 +215,18 @@ class Service:
             federate=True,
         )
         await self._note_operators_events()
+        if self.share is not None:
+            await self._wait_for_broker()
         await self._serve()
+
+    async def _wait_for_broker(self) -> None:
+        """The other workers serve already: one more is of use once it can do what they can."""
+        up = asyncio.Event()
+        self.bus.on_state(lambda connected: up.set() if connected else None)
+        if not self.bus.connected:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.settings.broker_timeout_seconds):
+                    await up.wait()
 
     async def _serve(self) -> None:
         settings = self.settings
@@ -198,15 +243,14 @@ class Service:
         sockets = web.Application()
         sockets.router.add_route("*", "/{path:(?s:.*)}", self.sockets.handle)
         await self._listen("websocket", sockets, settings.websocket_host, settings.websocket_port)
-        await self._listen(
-            "operations",
-            Operations(self).application(),
-            settings.operations_host,
-            settings.operations_port,
-        )
+        own = (settings.operations_host, settings.operations_port)
+        where = own if self.share is None else ("127.0.0.1", 0)
+        await self._listen("operations", Operations(self).application(), *where)
         # Before the listeners close: clients hear that we go, then running requests get their time.
         self._stack.push_async_callback(self.sockets.close)
         self._stack.push_async_callback(self.streams.close)
+        # Whoever is told to go, and comes again at once, must come to another process.
+        self._stack.push_async_callback(self._stop_accepting)
 
     async def _listen(self, name: str, app: web.Application, host: str, port: int) -> None:
         runner = web.AppRunner(
@@ -218,18 +262,41 @@ class Service:
         )
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
-        site = web.TCPSite(runner, host, port, reuse_port=self.settings.reuse_port or None)
+        site = self._site(runner, name, host, port)
         await site.start()
+        if name != "operations":
+            self._sites.append(site)
+        if name in self._shared:
+            # Starting has made the queue as short as what is accepted at once; see `_site`.
+            self._shared[name].listen(BACKLOG)
         bound = runner.addresses[0][1]
         self._urls[name] = f"http://{host}:{bound}"
         log.info("listening", what=name, host=host, port=bound)
+
+    def _site(self, runner: web.AppRunner, name: str, host: str, port: int) -> web.BaseSite:
+        shared = self._shared.get(name)
+        if shared is None:
+            return web.TCPSite(
+                runner, host, port, reuse_port=self.settings.reuse_port or None, backlog=BACKLOG
+            )
+        # asyncio accepts as many connections at once as its backlog is long. With one at a time
+        # a burst is spread over the processes, instead of going to the one that woke up first.
+        return web.SockSite(runner, shared, backlog=1)
+
+    @property
+    def _shared(self) -> Mapping[str, socket.socket]:
+        return {} if self.share is None else self.share.sockets
+
+    async def _stop_accepting(self) -> None:
+        for site in self._sites:
+            await site.stop()
 
     def _pipeline(self, proxies: frozenset[str], include_auth_token: bool) -> Pipeline:
         settings = self.settings
         gate = Gate(
             self.auth,
             self.system,
-            TokenBuckets(limit=settings.rate_buckets),
+            self.charger,
             charge_valid_tokens=settings.charge_valid_tokens,
         )
         reader = Reader(self.documents, self.live, self.reservations, self.clock)
@@ -336,9 +403,8 @@ class Service:
         self.auth.flush_all()
 
     def _on_change(self, body: dict[str, Any], delivery: Delivery) -> None:
+        # Also our own: other processes of this host may speak under the same name.
         change = configuration.change_of(body)
-        if change.node == self.settings.node_name:
-            return
         database = real(change.database)
-        self.cache.flush(database, change.id)
+        self.cache.flush(database, change.id, change.revision)
         self.auth.flush(database, change.id)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..auth import buckets
-from ..auth.buckets import TokenBuckets
+from ..auth.charging import Charger
 from ..auth.failures import (
     AccessDenied,
     AccountDisabled,
@@ -36,7 +36,7 @@ class Gate:
 
     auth: AuthRoom
     system: SystemConfig
-    buckets: TokenBuckets
+    charger: Charger
     charge_valid_tokens: bool = False
 
     async def authenticate_early(self, exchange: Exchange) -> None:
@@ -78,7 +78,7 @@ class Gate:
         # Shown as the seed shows it, 1 and 100: what it would cost and what is there (design 3.4).
         limits = await buckets.limits(self.system)
         exchange.consumed = await self._cost(exchange)
-        exchange.remaining = self.buckets.remaining(self._bucket(exchange), limits)
+        exchange.remaining = self.charger.remaining(self._bucket(exchange), limits)
 
     async def authorize(self, exchange: Exchange) -> None:
         """Refuse whoever may not touch the path's account, or not in this way."""
@@ -99,21 +99,16 @@ class Gate:
 
     async def charge(self, exchange: Exchange, cost: int) -> None:
         """Take tokens for something dear, such as a guest's login; raises 429."""
-        limits = await buckets.limits(self.system)
-        name = self._bucket(exchange)
-        if not self.buckets.consume_until(name, cost, limits):
-            exchange.remaining = self.buckets.remaining(name, limits)
-            raise too_many_requests()
-        exchange.consumed += cost
-        exchange.remaining = self.buckets.remaining(name, limits)
+        await self._take(exchange, cost, drain=True)
 
     async def _charge(self, exchange: Exchange) -> None:
+        await self._take(exchange, await self._cost(exchange))
+
+    async def _take(self, exchange: Exchange, cost: int, *, drain: bool = False) -> None:
         limits = await buckets.limits(self.system)
-        cost = await self._cost(exchange)
-        name = self._bucket(exchange)
-        taken = self.buckets.consume(name, cost, limits)
-        exchange.remaining = self.buckets.remaining(name, limits)
-        if not taken:
+        charge = await self.charger.charge(self._bucket(exchange), cost, limits, drain=drain)
+        exchange.remaining = charge.remaining
+        if not charge.taken:
             raise too_many_requests()
         exchange.consumed += cost
 

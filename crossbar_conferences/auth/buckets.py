@@ -1,7 +1,8 @@
 """Rate tokens: each caller has a bucket that requests take from and time refills.
 
-A bucket starts full and gets its tokens in blocks, once per unit of time. Buckets belong to this
-process, as Kazoo's belong to a node. Source: data.md 8, http.md 8.
+A bucket starts full and gets its tokens in blocks, once per unit of time. Buckets belong to a node,
+as Kazoo's do: to this process, or to all worker processes of this host together (``charging.py``).
+Source: data.md 8, http.md 8.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class _Bucket:
 
 
 class TokenBuckets:
-    """All buckets of a process: at most ``limit``; those unused for long, or for longest, go first.
+    """All buckets of a node: at most ``limit``; those unused for long, or for longest, go first.
 
     ``clock`` counts seconds and never goes back.
     """
@@ -85,6 +86,11 @@ class TokenBuckets:
             return limits.size
         bucket.fill(now)
         return bucket.tokens
+
+    def note(self, name: str, tokens: int, limits: Limits) -> None:
+        """Somebody else took from a bucket: this is what it holds now."""
+        bucket = self._use(name, limits)
+        bucket.tokens, bucket.filled_at = tokens, bucket.used_at
 
     def _use(self, name: str, limits: Limits) -> _Bucket:
         name, now = _short(name), self._clock()

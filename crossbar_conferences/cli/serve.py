@@ -1,35 +1,57 @@
-"""``crossbar-conferences serve``: the sidecar itself."""
+"""``crossbar-conferences serve``: the sidecar itself, in one process or in several."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-from contextlib import AsyncExitStack
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import click
+import structlog
 
 from ..broker.memory import MemoryBroker, MemoryTransport
 from ..broker.port import Transport
 from ..errors import CrossbarConferencesError
 from ..logs import configure
-from ..service import Service
+from ..service import Service, Share
 from ..settings import Settings, options
 from ..store.memory import MemoryStore
 from ..store.port import Store
+from ..workers.spec import Spec
+from ..workers.supervisor import Supervisor
+from ..workers.worker import work
 from .adapters import open_store, open_transport
+
+log = structlog.get_logger(__name__)
 
 
 @click.command()
 @click.option("--embedded", is_flag=True, help="Keep documents and messages in memory; no server is needed.")
+@click.option("--worker", hidden=True, help="What a supervisor tells its worker.")
 @options()
-def serve(settings: Settings, embedded: bool) -> None:
+def serve(settings: Settings, embedded: bool, worker: str | None) -> None:
     """Serve the conferences API of a Kazoo cluster.
 
-    Kazoo's own config.ini says where the cluster's brokers and its document store are.
+    Kazoo's own config.ini says where the cluster's brokers and its document store are. SIGTERM
+    and SIGINT end it once running requests are done; SIGHUP replaces the workers, one after
+    another, by new ones with the configuration of now.
     """
     configure(settings.log_level, settings.log_format)
+    if embedded and settings.workers:
+        raise click.UsageError("--embedded keeps everything in one process: it cannot have --workers")
+    if worker is not None:
+        _run(lambda: work(settings, _spec(worker), lambda share: _service(settings, share)))
+    elif settings.workers:
+        _run(lambda: _supervise(settings))
+    else:
+        _run(lambda: _serve(settings, embedded))
+
+
+def _run(start: Callable[[], Coroutine[Any, Any, None]]) -> None:
     try:
-        asyncio.run(_serve(settings, embedded))
+        asyncio.run(start())
     except CrossbarConferencesError as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
@@ -37,14 +59,45 @@ def serve(settings: Settings, embedded: bool) -> None:
         raise click.ClickException(str(error)) from None
 
 
+def _spec(text: str) -> Spec:
+    try:
+        return Spec.read(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _service(settings: Settings, share: Share | None = None) -> Service:
+    return Service(settings, open_store(settings), open_transport(settings), share=share)
+
+
 async def _serve(settings: Settings, embedded: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with AsyncExitStack() as stack:
-        store: Store = MemoryStore() if embedded else open_store(settings)
-        transport: Transport = MemoryTransport(MemoryBroker()) if embedded else open_transport(settings)
-        service = await stack.enter_async_context(Service(settings, store, transport))
+    # Without a supervisor there is nobody who could take over meanwhile.
+    loop.add_signal_handler(signal.SIGHUP, lambda: log.warning("reload_needs_workers"))
+    async with _embedded(settings) if embedded else _service(settings) as service:
         click.echo(f"serving {service.base_url}, websocket {service.ws_url}", err=True)
         await stop.wait()
+        service.leaving = True
+        await asyncio.sleep(settings.drain_seconds)
+
+
+def _embedded(settings: Settings) -> Service:
+    store: Store = MemoryStore()
+    transport: Transport = MemoryTransport(MemoryBroker())
+    return Service(settings, store, transport)
+
+
+async def _supervise(settings: Settings) -> None:
+    # As we were started ourselves, with whatever interpreter and flags.
+    command = (sys.executable, *sys.orig_argv[1:], "--worker")
+    async with Supervisor(settings, command) as supervisor:
+        if await supervisor.ready():
+            urls = supervisor.urls
+            websocket = urls["websocket"].replace("http", "ws", 1)
+            click.echo(f"serving {urls['api']}, websocket {websocket}", err=True)
+        await supervisor.run()
+    if not supervisor.orderly:
+        raise click.ClickException("a worker had to be killed")

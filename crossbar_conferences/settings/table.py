@@ -92,6 +92,13 @@ class Settings:
     # What clients see.
     http_host: str = _row("text", "127.0.0.1", "address that the API listens on")
     http_port: int = _port(8000, "port of the API")
+    workers: int = _row(
+        "integer",
+        0,
+        "worker processes that share the ports; 0 serves from one process without a supervisor",
+        minimum=0,
+        maximum=64,
+    )
     reuse_port: bool = _row("boolean", False, "let several processes listen on the same ports")
     websocket_host: str = _row("text", "127.0.0.1", "address that the websocket listens on")
     websocket_port: int = _port(5555, "port of the websocket")
@@ -100,6 +107,13 @@ class Settings:
     request_timeout_seconds: float = _seconds(30.0, "longest time that a request may take")
     idle_timeout_seconds: float = _seconds(120.0, "how long an idle connection is kept")
     shutdown_timeout_seconds: float = _seconds(10.0, "how long running requests may take at shutdown")
+    drain_seconds: float = _row(
+        "number",
+        0.0,
+        "how long requests are still taken at shutdown while /readyz says that we go, in seconds",
+        minimum=0,
+        maximum=600,
+    )
     body_limit_bytes: int = _count(8_000_000, "largest request body, in bytes", maximum=1_000_000_000)
     concurrent_requests: int = _count(1000, "requests served at once; more are refused")
     max_page_size: int = _count(1000, "largest page of a list")

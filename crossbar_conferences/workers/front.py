@@ -1,0 +1,123 @@
+"""The operations port of a host with several workers: one answer for all of them.
+
+Health and readiness are those of any worker that can answer; metrics are those of each, with a
+label ``worker``, and the supervisor's own. What else a worker offers there is passed through.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+import orjson
+from aiohttp import web
+
+from .aggregate import merge
+from .process import Worker
+
+if TYPE_CHECKING:
+    from .supervisor import Supervisor
+
+#: Seconds that a worker has to answer.
+ANSWER_WITHIN = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisorMetric:
+    """One number of the supervisor's; see `metrics.Metric`."""
+
+    name: str
+    kind: str
+    help: str
+    read: Callable[[Supervisor], float]
+
+
+SUPERVISOR_METRICS: Final = (
+    SupervisorMetric("workers_ready", "gauge", "Workers that serve", lambda s: len(s.workers)),
+    SupervisorMetric("workers_wanted", "gauge", "Workers that there should be", lambda s: len(s.slots)),
+    SupervisorMetric(
+        "worker_restarts", "counter", "Workers that died and were followed", lambda s: s.restarts
+    ),
+    SupervisorMetric("rate_charges", "counter", "Rate tokens asked for", lambda s: s.keeper.charges),
+    SupervisorMetric("rate_refusals", "counter", "Rate tokens refused", lambda s: s.keeper.refusals),
+)
+
+
+class Front:
+    """Serves the operations port for a supervisor."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+        self._runner: web.AppRunner | None = None
+        self._http: aiohttp.ClientSession | None = None
+
+    async def open(self, listening: socket.socket) -> None:
+        """Begin, on a socket that listens already."""
+        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN))
+        app = web.Application()
+        app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/{path:.*}", self._pass)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        await self._runner.setup()
+        await web.SockSite(self._runner, listening).start()
+
+    async def close(self) -> None:
+        """Stop serving."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+        if self._http is not None:
+            await self._http.close()
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        workers = list(self._supervisor.workers.values())
+        answers = await asyncio.gather(*(self._ask(worker, "/metrics") for worker in workers))
+        texts = {
+            worker.index: answer.body.decode()
+            for worker, answer in zip(workers, answers, strict=True)
+            if answer is not None and answer.status == 200
+        }
+        own = [(m.name, m.kind, m.help, float(m.read(self._supervisor))) for m in SUPERVISOR_METRICS]
+        return web.Response(
+            body=merge(texts, own), headers={"content-type": "text/plain; version=0.0.4; charset=utf-8"}
+        )
+
+    async def _pass(self, request: web.Request) -> web.Response:
+        if self._supervisor.leaving and request.path == "/readyz":
+            return _failed("shutting down")
+        last = None
+        for worker in self._supervisor.workers.values():
+            answer = await self._ask(worker, request.rel_url.raw_path)
+            if answer is not None and answer.status < 500:
+                return answer.response()
+            last = answer or last
+        return last.response() if last is not None else _failed("no worker answers")
+
+    async def _ask(self, worker: Worker, path: str) -> _Answer | None:
+        assert self._http is not None
+        try:
+            async with self._http.get(f"{worker.operations_url}{path}") as answer:
+                return _Answer(answer.status, answer.headers.get("content-type", ""), await answer.read())
+        except (aiohttp.ClientError, TimeoutError):
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a worker said."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+    def response(self) -> web.Response:
+        """The same for whoever asked."""
+        return web.Response(status=self.status, body=self.body, headers={"content-type": self.content_type})
+
+
+def _failed(reason: str) -> web.Response:
+    body = {"status": "fail", "checks": {"process": {"ok": False, "reason": reason}}}
+    return web.Response(status=503, body=orjson.dumps(body), headers={"content-type": "application/json"})

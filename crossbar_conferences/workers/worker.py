@@ -1,0 +1,50 @@
+"""What a worker process does: serve from inherited sockets until it is told to leave."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+
+import structlog
+
+from ..auth.buckets import TokenBuckets
+from ..service import Service, Share
+from ..settings import Settings
+from .channel import Channel
+from .charging import SharedCharger
+from .spec import Spec
+
+log = structlog.get_logger(__name__)
+
+
+async def work(settings: Settings, spec: Spec, make_service: Callable[[Share], Service]) -> None:
+    """Serve; returns when told to, or when the supervisor is gone."""
+    structlog.contextvars.bind_contextvars(worker=spec.index)
+    control, sockets = spec.open()
+    leave = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, leave.set)
+    channel = await Channel.over(control)
+    charger = SharedCharger(channel.send, TokenBuckets(limit=settings.rate_buckets))
+    listening = asyncio.create_task(_listen(channel, charger, leave), name="supervisor")
+    try:
+        # One node has one voice, whatever the number of its processes (amqp.md 3.4).
+        share = Share(sockets, advertise=spec.index == 0, charger=charger)
+        async with make_service(share) as service:
+            channel.send({"ready": service.operations_url})
+            await leave.wait()
+            log.info("worker_leaving")
+    finally:
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+        await channel.close()
+
+
+async def _listen(channel: Channel, charger: SharedCharger, leave: asyncio.Event) -> None:
+    try:
+        while (message := await channel.receive()) is not None and "leave" not in message:
+            charger.hear(message)
+    finally:
+        leave.set()
