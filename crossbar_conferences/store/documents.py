@@ -12,6 +12,7 @@ from typing import Any
 from . import views
 from .cache import DocumentCache
 from .names import account_database, encoded, is_account_id, is_document_id
+from .pages import PageCache
 from .port import (
     DatabaseMissing,
     Document,
@@ -31,10 +32,13 @@ CONFERENCE = "conference"
 class Documents:
     """Documents by account id. Raises the errors of the store's port."""
 
-    def __init__(self, store: Store, cache: DocumentCache, on_change: OnChange) -> None:
+    def __init__(
+        self, store: Store, cache: DocumentCache, on_change: OnChange, pages: PageCache | None = None
+    ) -> None:
         self._store = store
         self._cache = cache
         self._on_change = on_change
+        self._pages = pages
 
     async def load(self, account_id: str, doc_id: str, kind: str = CONFERENCE) -> Document:
         """One document of a type; `DocumentMissing` also for a deleted one or one of another type.
@@ -67,10 +71,13 @@ class Documents:
         descending: bool,
         limit: int | None,
         include_docs: bool,
-    ) -> list[Row]:
-        """Conferences by id, from ``start`` on (inclusive): summaries, or whole documents."""
+    ) -> Sequence[Row]:
+        """Conferences by id, from ``start`` on (inclusive): summaries, or whole documents.
+
+        Rows are read-only, like documents: a cache may hold them."""
         query = ViewQuery(start=start, descending=descending, limit=limit, include_docs=include_docs)
-        return await self._store.query(account_database(account_id), views.BY_ID, query)
+        source = self._store.query if self._pages is None else self._pages.rows
+        return await source(account_database(account_id), views.BY_ID, query)
 
     async def holders_of_numbers(self, account_id: str, numbers: Sequence[str]) -> list[tuple[str, str]]:
         """Which of the numbers are in use: pairs of number and conference id."""
@@ -180,3 +187,6 @@ class Documents:
             # while the request is under way, nobody knows what is stored.
             self._cache.flush(database, document["_id"])
             raise
+        finally:
+            if self._pages is not None:
+                self._pages.flush(database)
