@@ -58,6 +58,7 @@ from .store.cache import DocumentCache
 from .store.counters import Counters as StoreCounters
 from .store.documents import Documents
 from .store.names import real
+from .store.pages import PageCache
 from .store.port import Store, StoreError
 from .store.reservations import Reservations
 
@@ -114,6 +115,9 @@ class Service:
         self.cache: DocumentCache = DocumentCache(
             store, clock, limit=settings.document_cache_size, keep=settings.document_cache_seconds
         )
+        self.pages: PageCache = PageCache(
+            store, clock, limit=settings.document_cache_size, keep=settings.document_cache_seconds
+        )
         self.system = SystemConfig(self.cache, settings.node_name, settings.zone)
         self.auth = AuthRoom(
             self.cache,
@@ -124,7 +128,7 @@ class Service:
             clock=clock,
         )
         self.announcer: Announcer = Announcer(self.bus)
-        self.documents = Documents(store, self.cache, self.announcer.announce)
+        self.documents = Documents(store, self.cache, self.announcer.announce, self.pages)
         self.reservations = Reservations(store, clock)
         search = SearchLive(self.bus, clock, settings.search_timeout_ms / 1000)
         self.live: Live = search
@@ -196,6 +200,7 @@ class Service:
         await self.store.open()
         stack.push_async_callback(self.store.close)
         stack.push_async_callback(self.cache.close)
+        stack.push_async_callback(self.pages.close)
         self.bus.on_state(self._on_broker)
         stack.push_async_callback(self.bus.close)
         await self.bus.start()
@@ -400,6 +405,7 @@ class Service:
     def _on_broker(self, connected: bool) -> None:
         # While nobody tells what changes, nothing that was read before may be believed.
         self.cache.set_feed(connected)
+        self.pages.set_feed(connected)
         self.auth.flush_all()
 
     def _on_change(self, body: dict[str, Any], delivery: Delivery) -> None:
@@ -407,4 +413,5 @@ class Service:
         change = configuration.change_of(body)
         database = real(change.database)
         self.cache.flush(database, change.id, change.revision)
+        self.pages.flush(database)
         self.auth.flush(database, change.id)
