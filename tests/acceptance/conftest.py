@@ -1,4 +1,4 @@
-"""A whole cluster of our own for the recorded cases: broker, store, virtual switch, sidecar."""
+"""Running sidecars: one in this process for each module, and a whole cluster for the recorded cases."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
+
+from tests.support.house import House, embedded_house, real_house
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 100
@@ -48,3 +51,38 @@ def live_sidecar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[s
         except subprocess.TimeoutExpired:
             demo.kill()
             demo.wait(STOP_SECONDS)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["embedded", "real"])
+async def running(request: pytest.FixtureRequest) -> AsyncIterator[House]:
+    """One running sidecar for a module: on the adapters in memory, then on real services."""
+    if request.param == "embedded":
+        async with embedded_house() as ours:
+            yield ours
+        return
+    couchdb_url, amqp_url = (request.getfixturevalue(name) for name in ("couchdb_url", "amqp_url"))
+    async with real_house(couchdb_url, amqp_url) as ours:
+        yield ours
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def house(running: House) -> House:
+    """The sidecar with nothing running on the switch and nothing in the record."""
+    await running.cluster.perform(["reset"])
+    await running.quiet()
+    return running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def embedded_running() -> AsyncIterator[House]:
+    """One running sidecar for a module, in memory."""
+    async with embedded_house() as ours:
+        yield ours
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def embedded(embedded_running: House) -> House:
+    """The sidecar in memory with nothing running on the switch and nothing in the record."""
+    await embedded_running.cluster.perform(["reset"])
+    await embedded_running.quiet()
+    return embedded_running
