@@ -1,0 +1,1 @@
+"""Benchmarks: `run` measures requests, `scale` growth, `soak` endurance. Results: docs/performance.md."""
