@@ -26,8 +26,8 @@ from ..conference.actions_plan import (
 from ..conference.validation import validate
 from ..live.port import Sighting
 from . import envelope
-from .errors import validation_error
-from .exchange import Exchange, is_true
+from .exchange import Exchange
+from .options import is_dry_run, wait_seconds
 from .reading import Reader
 from .repeats import Repeats
 
@@ -100,8 +100,8 @@ class Actions:
         answer.status, answer.data = plan.status, self._data(exchange, plan.data)
         # Kazoo's 202 goes another way than its 201, which shows in the CORS headers (http.md 3.4).
         answer.explicit = plan.status == 202
-        wait = self._wait(exchange)
-        if is_true(exchange.query.get("dry_run")):
+        wait = wait_seconds(exchange, self.wait_limit)
+        if is_dry_run(exchange):
             show_dry_run(exchange, shown(plan.messages), answer.data)
             return
         outcome = await self.executor.carry_out(plan, exchange.account_id, exchange.conference_id, wait=wait)
@@ -114,11 +114,14 @@ class Actions:
 
     async def _dial(self, exchange: Exchange, request: ActionRequest) -> None:
         assert exchange.account is not None
+        # A dial always waits for its answer; a wait that is none is told all the same.
+        wait_seconds(exchange, self.wait_limit)
+        dry = is_dry_run(exchange)
         context = self._in(exchange, await self.reader.checked(exchange))
         plan = await self.dialer.plan(read_dial(request, context), context, exchange.account)
         answer = exchange.answer
         answer.status, answer.explicit = 202, True
-        if is_true(exchange.query.get("dry_run")):
+        if dry:
             await self._show_dial(exchange, plan)
             return
         answer.data = await self.dialer.carry_out(plan, exchange.request_id)
@@ -132,17 +135,6 @@ class Actions:
             assert exchange.answer.document is not None
             return envelope.public(exchange.answer.document)
         return data
-
-    def _wait(self, exchange: Exchange) -> float | None:
-        text = exchange.query.get("wait")
-        if text is None:
-            return None
-        if not isinstance(text, str) or not text.isascii() or not text.isdecimal() or len(text) > 9:
-            message = "Value did not match type(s): integer"
-            raise validation_error(
-                {"wait": {"type": {"message": message, "target": "integer", "value": text}}}
-            )
-        return min(int(text), self.wait_limit) / 1000
 
 
 def show_dry_run(exchange: Exchange, messages: list[dict[str, Any]], answer: Any) -> None:

@@ -24,6 +24,7 @@ from . import envelope
 from .actions import Actions
 from .errors import ApiError, bad_identifier, validation_error
 from .exchange import Exchange, is_true
+from .options import is_dry_run
 from .reading import Reader
 from .saving import Saver
 
@@ -66,7 +67,7 @@ class CollectionHandler:
         fresh = exchange.prepared
         answer = exchange.answer
         answer.status = 201
-        if is_true(exchange.query.get("dry_run")):
+        if is_dry_run(exchange):
             await self.saver.check(exchange.account_id, fresh, None)
             answer.status, answer.data = 200, envelope.public(fresh)
             answer.metadata["dry_run"] = True
@@ -223,7 +224,7 @@ class DocumentHandler:
 
     async def _save(self, exchange: Exchange) -> None:
         fresh, stored = exchange.prepared, exchange.answer.document
-        if is_true(exchange.query.get("dry_run")):
+        if is_dry_run(exchange):
             await self.saver.check(exchange.account_id, fresh, stored)
             exchange.answer.data = envelope.public(fresh)
             exchange.answer.metadata["dry_run"] = True
@@ -235,7 +236,7 @@ class DocumentHandler:
         assert stored is not None
         exchange.answer.data = envelope.public(stored)
         exchange.answer.metadata["deleted"] = True
-        if is_true(exchange.query.get("dry_run")):
+        if is_dry_run(exchange):
             exchange.answer.metadata["dry_run"] = True
             return
         soft = exchange.flag("should_soft_delete", default=True)

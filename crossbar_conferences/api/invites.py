@@ -22,7 +22,8 @@ from ..store.port import DocumentMissing
 from . import responses
 from .actions import show_dry_run
 from .errors import bad_identifier, validation_error
-from .exchange import Exchange, is_true
+from .exchange import Exchange
+from .options import is_dry_run
 from .reading import Reader
 from .repeats import Repeats
 
@@ -61,7 +62,7 @@ class InvitesHandler:
     async def _send(self, exchange: Exchange) -> None:
         message = self.inviter.message(exchange.prepared, exchange.request_id)
         exchange.answer.status, exchange.answer.data = 201, "request accepted"
-        if is_true(exchange.query.get("dry_run")):
+        if is_dry_run(exchange):
             show_dry_run(exchange, shown([message]), "request accepted")
             return
         await self.inviter.send(message)
