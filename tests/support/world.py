@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,6 +68,8 @@ class World:
     #: Stops and starts the broker; ``None`` where it is not ours to stop.
     broker: MemoryBroker | None
     sent: list[Outgoing] = field(default_factory=list)
+    #: What was asked of the store: the names of its operations.
+    operations: list[str] = field(default_factory=list)
 
     @property
     def account(self) -> str:
@@ -120,6 +122,10 @@ class World:
         body = {"data": {"action": action, "data": given}} if parts else {"action": action, "data": given}
         account = options.pop("account", None)
         return await self.put(self.path(conference_id, *parts, account=account), body, **options)
+
+    async def act_at(self, path: str, action: str, data: Any = None, **options: Any) -> Answer:
+        """An action on a conference at a path that stands as it is."""
+        return await self.put(path, {"action": action, "data": {} if data is None else data}, **options)
 
     async def create(self, *, account: str | None = None, who: str = "boss", **fields: Any) -> str:
         """The id of a new stored conference; nothing of making it stays in the record."""
@@ -183,10 +189,32 @@ class World:
             while not holds():  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
 
-    async def done(self, count: int = 1) -> None:
-        """Wait until the switch has dealt with so many commands and dials."""
+    def told(self, conference_id: str) -> list[str]:
+        """What became of the commands and dials that the switch heard for a conference."""
+        return [
+            heard.outcome
+            for heard in self.cluster.told.heard
+            if heard.body.get("Conference-ID") == conference_id
+        ]
+
+    async def done(self, conference_id: str, count: int = 1) -> None:
+        """Wait until the switch has dealt with so many commands and dials for a conference."""
+        await self.eventually(lambda: len(self.told(conference_id)) >= count)
+
+    async def publish(self, exchange: str, routing_key: str, body: Mapping[str, Any]) -> None:
+        """Say something on the bus, as another app would."""
+        await self.ears.publish(exchange, routing_key, orjson.dumps(body))
+
+    async def until_shown(self, conference_id: str, members: int, account: str | None = None) -> None:
+        """Wait until the sidecar shows so many participants of a conference."""
+        path = self.path(conference_id, "participants", account=account)
         async with asyncio.timeout(PATIENCE_SECONDS):
-            await self.cluster.told.reached(count)
+            while len((await self.call("GET", path)).data) != members:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+
+    def start(self, answering: Coroutine[Any, Any, Answer]) -> asyncio.Task[Answer]:
+        """Have a request under way; the test awaits it."""
+        return asyncio.create_task(answering)
 
     async def document(self, conference_id: str, account: str | None = None) -> dict[str, Any]:
         """A document as it is stored."""
@@ -277,6 +305,14 @@ async def open_world(
     http = await stack.enter_async_context(aiohttp.ClientSession())
     world = World(service, cluster, store, data, tokens, http, ears, broker)
     service.bus.recorder = world.sent.append
+    watched: Any = store
+    counted = watched.observer
+
+    def observe(operation: str, seconds: float, failed: bool) -> None:
+        world.operations.append(operation)
+        counted(operation, seconds, failed)
+
+    watched.observer = observe
     await world.eventually(lambda: ears.connected and service.bus.nodes.count("ecallmgr") > 0)
     node = cluster.nodes[0]
     await world.eventually(lambda: node.nodes.get(service.bus.node) is not None)

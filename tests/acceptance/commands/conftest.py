@@ -46,4 +46,5 @@ async def world(shared_world: World) -> World:
     """The world, with nothing running and nothing in the record."""
     await shared_world.cluster.perform(["reset"])
     shared_world.sent.clear()
+    shared_world.operations.clear()
     return shared_world

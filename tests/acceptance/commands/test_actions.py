@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 import pytest
 
 from crossbar_conferences.broker.port import Binding
 from crossbar_conferences.switch.rooms import Member, Room
-from tests.support.world import World, listen
+from tests.support.world import Heard, World, listen
 
 #: Ann moderates, Bob listens, Cid is muted and Dee is deaf.
 PEOPLE = ("moderator=true name=Ann", "name=Bob", "name=Cid speak=false", "name=Dee hear=false")
@@ -292,17 +293,23 @@ async def _hold(world: World, case: Case, body: Mapping[str, Any]) -> None:
     assert [{key: body[key] for key in body if key != "Msg-ID"} for _, _, body in published] == expected
     assert all(isinstance(body["Msg-ID"], str) for _, _, body in published)
 
-    await world.done(len(expected))
-    assert [told.outcome for told in world.cluster.told.heard] == ["done"] * len(expected)
+    await world.done(conference_id, len(expected))
+    assert world.told(conference_id) == ["done"] * len(expected)
     assert case.effect(world.room(conference_id))
+    await world.eventually(lambda: len(_events(heard, conference_id)) >= len(case.events))
     on_bus = await heard.all()
-    events = [
+    assert sorted(_events(heard, conference_id)) == sorted(case.events)
+    assert len([key for key, body in on_bus if body.get("Event-Name") == "command"]) == len(expected)
+
+
+def _events(heard: Heard, conference_id: str) -> list[str]:
+    """The events of a conference in short: ``lock``, ``mute-member:2``."""
+    bodies = [orjson.loads(delivery.body) for delivery in heard.deliveries]
+    return [
         f"{body['Event']}:{body['Participant-ID']}" if "Participant-ID" in body else body["Event"]
-        for _, body in on_bus
+        for body in bodies
         if body.get("Event-Name") == "event" and body["Conference-ID"] == conference_id
     ]
-    assert sorted(events) == sorted(case.events)
-    assert len([key for key, body in on_bus if body.get("Event-Name") == "command"]) == len(expected)
 
 
 @pytest.mark.parametrize("nesting", NESTINGS)

@@ -97,9 +97,9 @@ async def test_further_actions(
     if action == "stop_play":
         await world.act(conference_id, "play", {"media_id": "http://x/a.wav"})
         await world.act(conference_id, "play", {"media_id": "http://x/b.wav"}, *_TWO)
-        await world.done(2)
+        await world.done(conference_id, 2)
         world.sent.clear()
-    before = len(world.cluster.told.heard)
+    before = len(world.told(conference_id))
     answer = await world.act(conference_id, action, data, *on)
     assert answer.status == 202, answer.text
     sent = world.commands
@@ -110,8 +110,8 @@ async def test_further_actions(
     for command in sent:
         command.pop("Call-ID", None)
     assert sent == messages
-    await world.done(before + len(messages))
-    assert {told.outcome for told in list(world.cluster.told.heard)[before:]} <= {"done", "nothing"}
+    await world.done(conference_id, before + len(messages))
+    assert set(world.told(conference_id)[before:]) <= {"done", "nothing"}
     playing = tuple((media.rpartition("/")[2], member) for media, member in world.room(conference_id).playing)
     if action == "stop_play":
         assert playing == ((("b.wav", 2),) if not on else (("a.wav", None),))
@@ -124,7 +124,7 @@ async def test_a_full_conference_refuses_joins(world: World) -> None:
     conference_id = await world.create()
     await world.start_room(conference_id, *PEOPLE)
     await world.act(conference_id, "set", {"max_members": 2})
-    await world.done()
+    await world.done(conference_id)
     answer = await world.act(conference_id, "dial", {"endpoints": ["2600123456"], "timeout": 2})
     assert answer.data["endpoint_responses"][0]["message"] == "CALL_REJECTED"
 
