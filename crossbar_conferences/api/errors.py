@@ -43,7 +43,6 @@ _ENTRIES = (
     Entry("gone", 410, "gone", "version 1 of the API"),
     Entry("precondition_failed", 412, "", "If-Match or If-None-Match is not met", empty=True),
     Entry("unsupported_media_type", 415, "", "the body is neither JSON nor a form", empty=True),
-    Entry("too_many_documents", 416, "range not satisfiable", "a list without paging is too long"),
     Entry(
         "idempotency_mismatch", 422, "idempotency_key_reused", "another body under the same Idempotency-Key"
     ),
