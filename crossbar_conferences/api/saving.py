@@ -7,7 +7,7 @@ Source: http.md 5.4, 5.5, 6; design 3.3 (twice in one document, two creates raci
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +15,16 @@ import structlog
 
 from ..conference import document as documents
 from ..store.documents import Documents
-from ..store.port import Document, DocumentConflict, StoreError
+from ..store.port import (
+    Document,
+    DocumentConflict,
+    StoreError,
+    StoreFault,
+    StoreUnreachable,
+    ViewMissing,
+)
 from ..store.reservations import Claim, Reservations
-from .errors import validation_error
+from .errors import store_fatal, validation_error
 
 log = structlog.get_logger(__name__)
 
@@ -44,9 +51,7 @@ class Saver:
 
         Raises `ApiError` for a clash and the store's errors; then nothing half-done remains."""
         claim = _wanted(account_id, fresh, before)
-        errors, reserved = await asyncio.gather(
-            self._clashes(account_id, fresh, claim), self._reserve(claim, is_new=before is None)
-        )
+        errors, reserved = await self._checked_and_reserved(account_id, fresh, claim, is_new=before is None)
         errors = {**errors, **reserved}
         if errors:
             if not reserved:
@@ -73,11 +78,29 @@ class Saver:
             await self.documents.remove(account_id, gone)
         await self._let_go(_everything(account_id, gone))
 
+    async def _checked_and_reserved(
+        self, account_id: str, fresh: Mapping[str, Any], claim: Claim, *, is_new: bool
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Both at once, and neither goes on when the other failed."""
+        outcomes = await asyncio.gather(
+            self._clashes(account_id, fresh, claim),
+            self._reserve(claim, is_new=is_new),
+            return_exceptions=True,
+        )
+        errors: list[dict[str, Any]] = []
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                if not isinstance(outcome, StoreUnreachable):
+                    await self._let_go(claim)
+                raise outcome
+            errors.append(outcome)
+        return errors[0], errors[1]
+
     async def _clashes(self, account_id: str, fresh: Mapping[str, Any], claim: Claim) -> dict[str, Any]:
         own_id = fresh["_id"]
         repeated = documents.repeated_numbers(fresh)
         holders, named = await asyncio.gather(
-            self.documents.holders_of_numbers(account_id, claim.numbers),
+            self._holders(account_id, claim.numbers),
             self._named(account_id, claim.name),
         )
         taken = {number for number, holder in holders if holder != own_id}
@@ -88,6 +111,14 @@ class Saver:
         if claim.name is not None and any(holder != own_id for holder in named):
             errors.update(documents.name_taken(claim.name))
         return errors
+
+    async def _holders(self, account_id: str, numbers: Sequence[str]) -> list[tuple[str, str]]:
+        try:
+            return await self.documents.holders_of_numbers(account_id, numbers)
+        except (StoreFault, ViewMissing) as error:
+            # The one failure of a view that Kazoo tells in words of its own (http.md 5.4).
+            log.error("numbers_not_checked", reason=str(error))
+            raise store_fatal() from error
 
     async def _named(self, account_id: str, name: str | None) -> list[str]:
         return [] if name is None else await self.documents.holders_of_name(account_id, name)
