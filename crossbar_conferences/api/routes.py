@@ -64,6 +64,12 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("websocket", "accounts/{account_id}/websockets/{session_id}", ("GET",)),
 )
 
+#: The routes by their number of segments, with these.
+_BY_LENGTH: Final = {
+    length: tuple((route, route.segments) for route in ROUTES if len(route.segments) == length)
+    for length in {len(route.segments) for route in ROUTES}
+}
+
 #: ``/v2/…``, and every other version but the first.
 _VERSION = re.compile(r"^v(\d+)$")
 
@@ -79,10 +85,7 @@ def match(tokens: Sequence[str]) -> tuple[Route, dict[str, str]] | None:
 
     ``account`` stands for the token's own account and is resolved before (http.md 1.2).
     """
-    for route in ROUTES:
-        segments = route.segments
-        if len(segments) != len(tokens):
-            continue
+    for route, segments in _BY_LENGTH.get(len(tokens), ()):
         parameters: dict[str, str] = {}
         for segment, token in zip(segments, tokens, strict=True):
             if segment.startswith("{"):
