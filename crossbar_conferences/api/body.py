@@ -154,7 +154,10 @@ def _decode_slowly(raw: bytes) -> Any:
     def refuse(constant: str) -> Any:
         raise ValueError(f"{constant} is not JSON")
 
-    return json.loads(raw.decode("utf-8"), parse_constant=refuse)
+    value = json.loads(raw.decode("utf-8"), parse_constant=refuse)
+    # What orjson refuses is refused here too: halves of surrogate pairs, and floats beyond 64 bits.
+    json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    return value
 
 
 def _is_deeper_than(value: Any, limit: int) -> bool:

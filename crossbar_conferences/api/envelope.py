@@ -86,12 +86,13 @@ def live_tag(revision: str, live: Any) -> str:
 
 
 def dumps(value: Any, *, pretty: bool = False) -> bytes:
-    """JSON bytes of a value; integers of any size."""
+    """JSON bytes of a value; integers of any size. Never raises: an answer must get out."""
     try:
         return orjson.dumps(value, option=orjson.OPT_INDENT_2 if pretty else None)
     except TypeError:
-        # orjson stops at 64 bits, Kazoo does not.
-        return json.dumps(value, ensure_ascii=False, indent=2 if pretty else None).encode()
+        # orjson stops at 64 bits, Kazoo does not; and a stored text may hold half a surrogate pair.
+        text = json.dumps(value, ensure_ascii=False, skipkeys=True, default=str, indent=2 if pretty else None)
+        return text.encode("utf-8", "replace")
 
 
 def _opening(exchange: Exchange, frame: Frame, now: float) -> dict[str, Any]:

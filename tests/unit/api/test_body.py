@@ -90,6 +90,21 @@ def test_huge_integers_stay_exact() -> None:
     assert read_body(b'{"data":{"n":1000000000000000000000000000000}}', JSON).data == {"n": 10**30}
 
 
+HUGE = b"1000000000000000000000000000000"
+
+
+@pytest.mark.parametrize(
+    "value", [b'"\\ud800"', b'"x\\udfff"', b'"\\udc00\\ud800"', b'{"\\ud800":1}', b"1e999", b"-1e999", b"NaN"]
+)
+def test_what_is_no_json_is_refused_beside_a_huge_integer(value: bytes) -> None:
+    """The decoder for huge integers refuses what the fast one does."""
+    fast, slow = b'{"data":{"a":%s}}' % value, b'{"data":{"a":%s,"n":%s}}' % (value, HUGE)
+    bad_json = {"json": {"invalid": {"message": "decoder_exit around 0", "target": "body"}}}
+    assert error_data(fast) == error_data(slow) == bad_json
+    pair = read_body(b'{"data":{"a":"\\ud83d\\ude00","n":%s}}' % HUGE, JSON)
+    assert pair.data == {"a": "\N{GRINNING FACE}", "n": 10**30}
+
+
 def test_queries_are_flat() -> None:
     """A key without a value is true, the last of several wins, nonsense is kept."""
     assert read_query("a=1&b&a=2&=x&%zz=%zz&c=a%20b+c") == {"a": "2", "b": True, "%zz": "%zz", "c": "a b c"}
