@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from ..clock import Clock
 from ..store.names import account_database
 from ..store.port import Document
 from . import jwt
 from .access import expired_at, is_below
+from .bounded import BoundedCache
 from .failures import AccountExpired, InvalidCredentials
 from .identity import Identity, Kind, is_document_id, is_id
 from .keys import DATABASE, SigningKeys
@@ -22,9 +26,29 @@ from .port import Documents, live_document, together
 from .signature import identity_of, matches
 from .system_config import SystemConfig
 
+#: Tokens whose signature is remembered, and for how many seconds.
+_KNOWN_TOKENS = 4_000
+_KNOWN_SECONDS = 900.0
+
+
+@dataclass(slots=True)
+class _Known:
+    """A token whose signature held under a key. ``proof``: the secrets of document and server under
+    which its identity's signature held, once that was looked at."""
+
+    key_id: object
+    key: RSAPublicKey
+    claims: Mapping[str, Any]
+    proof: tuple[str, str] | None = None
+
 
 class TokenVerifier:
-    """Turns a token into an `Identity`, or raises an `AuthFailure`. ``clock`` tells unix seconds."""
+    """Turns a token into an `Identity`, or raises an `AuthFailure`. ``clock`` tells unix seconds.
+
+    What costs much processor time, and always comes to the same end, is done once for a token: its
+    signature under one key, and the identity's under one pair of secrets. Everything that can
+    change is looked at each time: key, secrets, expiry and account.
+    """
 
     def __init__(
         self, documents: Documents, system: SystemConfig, keys: SigningKeys, *, clock: Clock = time.time
@@ -33,6 +57,7 @@ class TokenVerifier:
         self._system = system
         self._keys = keys
         self._clock = clock
+        self._known: BoundedCache[str, _Known] = BoundedCache(_KNOWN_TOKENS, _KNOWN_SECONDS, time.monotonic)
 
     async def bearer(self, text: str, claimed_account: str | None = None) -> Identity:
         """A ``Bearer`` credential: the id of a bearer document, or a JWT itself.
@@ -46,10 +71,8 @@ class TokenVerifier:
         self, token: str, claimed_account: str | None = None, *, kind: Kind = "x-auth-token"
     ) -> Identity:
         """A JWT. ``claimed_account`` is the header ``X-Auth-Account-ID``, which must name its account."""
-        key = await self._keys.public(jwt.key_id(token))
-        if key is None:
-            raise InvalidCredentials("signing_key_unknown")
-        claims = jwt.verified_claims(token, key)
+        known = await self._signed(token)
+        claims = known.claims
         jwt.check_expiry(claims, self._clock())
         if claims.get("iss") != "kazoo":
             raise InvalidCredentials("issuer_not_supported")
@@ -60,9 +83,21 @@ class TokenVerifier:
             raise InvalidCredentials("owner_unreadable")
         if claimed_account and claimed_account != account_id:
             raise InvalidCredentials("other_account_claimed")
-        account = await self._checked_account(account_id, claims)
+        account = await self._checked_account(account_id, known)
         self._refuse_expired(account)
         return await self._masqueraded(Identity(account_id, owner_id, kind, claims))
+
+    async def _signed(self, token: str) -> _Known:
+        """The token, once its signature is found to hold under the key as it is now."""
+        known = self._known.get(token)
+        key_id = jwt.key_id(token) if known is None else known.key_id
+        key = await self._keys.public(key_id)
+        if key is None:
+            raise InvalidCredentials("signing_key_unknown")
+        if known is None or known.key is not key:
+            known = _Known(key_id, key, jwt.verified_claims(token, key))
+            self._known.put(token, known)
+        return known
 
     async def _token_of_document(self, doc_id: str) -> str:
         if not is_document_id(doc_id):
@@ -76,9 +111,10 @@ class TokenVerifier:
             raise InvalidCredentials("bearer_unreadable")
         return token
 
-    async def _checked_account(self, account_id: str, claims: Mapping[str, Any]) -> Document:
+    async def _checked_account(self, account_id: str, known: _Known) -> Document:
         """The account's document, once the identity's signature is found to hold."""
-        database = account_database(account_id)
+        claims, database = known.claims, account_database(account_id)
+        account: Document | None
         account_read = live_document(self._documents, database, account_id, "account")
         if "identity_sig" not in claims:
             # An absent claim counts as verified (data.md 6.4).
@@ -88,12 +124,18 @@ class TokenVerifier:
             if not is_document_id(identity):
                 account_read.close()
                 raise InvalidCredentials("identity_unreadable")
-            account, owner, secret = await together(
-                account_read,
-                live_document(self._documents, database, identity),
-                self._server_secret(),
-            )
-            _check_signature(claims["identity_sig"], owner, secret, identity)
+            if known.proof is not None:
+                # Seen before: they are in memory, and three tasks would cost more than three look-ups.
+                account = await account_read
+                owner = await live_document(self._documents, database, identity)
+                secret: Document | None = await self._server_secret()
+            else:
+                account, owner, secret = await together(
+                    account_read,
+                    live_document(self._documents, database, identity),
+                    self._server_secret(),
+                )
+            _check_signature(known, owner, secret, identity)
         if account is None:
             raise InvalidCredentials("account_unknown")
         return account
@@ -124,9 +166,7 @@ class TokenVerifier:
             raise AccountExpired(expired)
 
 
-def _check_signature(
-    signature: object, owner: Document | None, server: Document | None, identity: str
-) -> None:
+def _check_signature(known: _Known, owner: Document | None, server: Document | None, identity: str) -> None:
     if owner is None:
         raise InvalidCredentials("identity_unknown")
     document_secret = owner.get("pvt_signature_secret")
@@ -136,5 +176,8 @@ def _check_signature(
         raise InvalidCredentials("identity_secret_missing")
     if not document_secret or not server_secret:
         raise InvalidCredentials("identity_secret_missing")
-    if not matches(signature, document_secret, server_secret, identity):
+    if known.proof == (document_secret, server_secret):
+        return
+    if not matches(known.claims["identity_sig"], document_secret, server_secret, identity):
         raise InvalidCredentials("identity_signature_invalid")
+    known.proof = (document_secret, server_secret)

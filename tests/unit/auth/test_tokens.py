@@ -442,3 +442,29 @@ async def test_no_signed_claims_raise_anything_else(world: World, claims: dict[s
     except AuthFailure:
         return
     assert identity.account_id in (PARENT, MAIN, OTHER)
+
+
+async def test_a_signature_is_looked_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token that was seen before costs neither an RSA operation nor a digest."""
+    room, token = world.room(), await world.token()
+    first = await room.authenticate("x-auth-token", token)
+    monkeypatch.setattr("crossbar_conferences.auth.jwt.verified_claims", None)
+    monkeypatch.setattr("crossbar_conferences.auth.tokens.matches", None)
+    assert await room.authenticate("x-auth-token", token) == first
+
+
+async def test_a_token_seen_before_can_be_revoked(world: World) -> None:
+    """A new secret of its user, another signing key or its expiry ends it, whatever is remembered."""
+    room, token = world.room(), await world.token()
+    await room.authenticate("x-auth-token", token)
+    world.change(database(MAIN), BOSS, pvt_signature_secret="another")
+    with pytest.raises(InvalidCredentials) as caught:
+        await room.authenticate("x-auth-token", token)
+    assert caught.value.reason == "identity_signature_invalid"
+    world.change(database(MAIN), BOSS, pvt_signature_secret="secret of boss")
+    await room.authenticate("x-auth-token", token)
+    world.attachments["system_auth", world.key.key_id] = generate(world.key.key_id).pem
+    room.flush("system_auth", world.key.key_id)
+    with pytest.raises(InvalidCredentials) as caught:
+        await room.authenticate("x-auth-token", token)
+    assert caught.value.reason == "signature_invalid"
