@@ -27,8 +27,16 @@ _SECRET_TEXTS = (
 )
 
 
+#: One of these stands in every text that a pattern above fits; all small letters.
+_SUSPECT = ("eyj", "-----begin", "://", "bearer", "basic")
+
+
 def scrub(text: str) -> str:
     """A text without anything that looks like a secret."""
+    small = text.casefold()
+    if not any(part in small for part in _SUSPECT):
+        # Nearly every text: several are looked at for each request.
+        return text
     for pattern, replacement in _SECRET_TEXTS:
         text = pattern.sub(replacement, text)
     return text

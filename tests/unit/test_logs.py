@@ -60,3 +60,18 @@ def test_levels(stderr: Callable[[], str]) -> None:
     structlog.get_logger("test").info("unsaid")
     logging.getLogger("aiormq.connection").error("unsaid")
     assert stderr() == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "BASIC YWJjOmRlZg==",
+        "bEaReR abc.def",
+        "amqp://u:hunter2@h",
+        f"x{JWT}",
+        "-----BEGIN RSA PRIVATE KEY-----x",
+    ],
+)
+def test_the_short_cut_misses_nothing(text: str) -> None:
+    """A text is passed over only when none of the patterns could fit it."""
+    assert logs.scrub(text) != text
