@@ -39,6 +39,8 @@ class History:
         self._depth = depth
         self._limit = conferences
         self._rings: OrderedDict[tuple[str, str], _Ring] = OrderedDict()
+        #: Above every number of a ring that was dropped, whatever the clock says.
+        self._floor = 0
 
     def __len__(self) -> int:
         return len(self._rings)
@@ -78,19 +80,23 @@ class History:
     def forget(self, account_id: str) -> None:
         """Drop an account's rings: its events are not heard any longer."""
         for key in [key for key in self._rings if key[0] == account_id]:
-            del self._rings[key]
+            self._drop(key)
 
     def clear(self) -> None:
         """Drop everything: events may have passed unheard."""
-        self._rings.clear()
+        for key in list(self._rings):
+            self._drop(key)
+
+    def _drop(self, key: tuple[str, str]) -> None:
+        self._floor = max(self._floor, self._rings.pop(key).last + 1)
 
     def _ring(self, account_id: str, conference_id: str, now: float) -> _Ring:
         key = (account_id, conference_id)
         ring = self._rings.get(key)
         if ring is None:
-            begin = int(now * 1000)
+            begin = max(int(now * 1000), self._floor)
             ring = self._rings[key] = _Ring(begin, begin, deque(maxlen=self._depth))
             while len(self._rings) > self._limit:
-                self._rings.popitem(last=False)
+                self._drop(next(iter(self._rings)))
         self._rings.move_to_end(key)
         return ring

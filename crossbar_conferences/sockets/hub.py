@@ -60,6 +60,7 @@ class Hub:
     async def start(self) -> None:
         """Make the queue for commands and document changes."""
         self._feed.on_event(self._on_event)
+        self._feed.on_gap(self._on_gap)
         self._bus.on_state(self._on_broker)
         self._consumer = await self._bus.listen(self._on_message, (), federate=True)
         self._bindings = HeldBindings(self._consumer)
@@ -167,6 +168,10 @@ class Hub:
         elif self._lost:
             self._lost = False
             self._tell_gap()
+
+    def _on_gap(self) -> None:
+        self.history.clear()
+        self._tell_gap()
 
     def _tell_gap(self) -> None:
         for key, listeners in self._index.items():

@@ -33,6 +33,24 @@ def test_other_paths_match_nothing(path: str) -> None:
     assert match(path.split("/") if path else []) is None
 
 
+@pytest.mark.parametrize(
+    ("path", "endpoint"),
+    [
+        ("accounts/conferences/conferences/conferences", "conferences"),
+        ("accounts/A/users/conferences/conferences/C", "conferences"),
+        ("accounts/A/websockets/conferences", "websockets"),
+        ("accounts/A/conference_auth/C", "conference_auth"),
+        ("websockets", "websockets"),
+    ],
+)
+def test_the_endpoint_is_known_by_its_place(path: str, endpoint: str) -> None:
+    """Whatever the ids in a path are, restrictions of tokens look at the resource's own name."""
+    tokens = path.split("/")
+    found = match(tokens)
+    assert found is not None
+    assert tokens[found[0].endpoint_at] == endpoint
+
+
 def test_versions_are_v_and_a_number() -> None:
     """Any ``v`` with digits is a version; nothing else is."""
     assert version_of("v2") == 2

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossbar_conferences.sockets.bindings import BindingInvalid, parse
+from crossbar_conferences.sockets.bindings import BindingInvalid, catalogue, parse
 
 ACCOUNT = "a1b2c3d4e5f60718293a4b5c6d7e8f90"
 KEY = f"conference.event.add-member.{ACCOUNT}.room.call-1%2E2%4010%2E0%2E0%2E1"
@@ -89,3 +89,11 @@ def test_no_text_binds_outside_the_account(text: str) -> None:
         words = binding.routing_key.split(".")
         assert "#" not in words
         assert subscription.kind == "command" or ACCOUNT in words or ACCOUNT[4:] in binding.routing_key
+
+
+def test_everything_in_the_catalogue_can_be_subscribed_to() -> None:
+    """With ids in the places of its placeholders."""
+    families = catalogue()
+    assert families.keys() == {"conference", "object"}
+    for text in (text for texts in families.values() for text in texts):
+        parse(text.replace("{CONFERENCE_ID}", "room").replace("{CALL_ID}", "*"), ACCOUNT)
