@@ -98,7 +98,7 @@ class Room:
     extra: Mapping[str, Any] = field(default_factory=dict)
     #: Who began to talk last and has not stopped.
     active_speaker: int | None = None
-    #: Known from events alone: the media side was not asked about it yet.
+    #: Known from events or a summary alone: the media side did not tell everything yet.
     partial: bool = False
 
     def participant(self, participant_id: int) -> Participant | None:

@@ -19,12 +19,12 @@ _SHOWN = ("Call-Interaction-ID", "Switch-External-IP", "Switch-URL")
 def room_from_search(body: Mapping[str, Any], account_id: str | None = None) -> Room:
     """The room in a search answer."""
     participants = tuple(_participants(body.get("Participants")))
-    locked = body.get("Locked", body.get("Is-Locked"))
+    locked = boolean_of(body.get("Locked"))
     return Room(
         conference_id=text_of(body.get("Conference-ID")) or "",
         account_id=account_id or text_of(body.get("Account-ID")) or _account_of(participants),
         instance_id=text_of(body.get("UUID")),
-        locked=locked if isinstance(locked, bool) else None,
+        locked=boolean_of(body.get("Is-Locked")) if locked is None else locked,
         start_time=integer_of(body.get("Start-Time")),
         run_time=integer_of(body.get("Run-Time")),
         zone=text_of(body.get("Zone")),
@@ -32,6 +32,8 @@ def room_from_search(body: Mapping[str, Any], account_id: str | None = None) -> 
         custom_conference_vars=object_of(body.get("Custom-Conference-Vars")),
         participants=participants,
         extra={key: body[key] for key in _SHOWN if text_of(body.get(key))},
+        # The older core's answer about an account counts participants and does not tell them.
+        partial=not isinstance(body.get("Participants"), list),
     )
 
 
@@ -48,7 +50,9 @@ def rooms_from_account_search(body: Mapping[str, Any], account_id: str) -> Itera
 def participant_from(entry: Mapping[str, Any]) -> Participant | None:
     """A participant of a search answer or an event; ``None`` without a member number."""
     channel_vars = object_of(entry.get("Conference-Channel-Vars"))
-    number = integer_of(entry.get("Participant-ID", channel_vars.get("Member-ID")))
+    number = integer_of(entry.get("Participant-ID"))
+    if number is None:
+        number = integer_of(channel_vars.get("Member-ID"))
     if number is None:
         return None
     return Participant(
@@ -85,6 +89,13 @@ def _account_of(participants: tuple[Participant, ...]) -> str | None:
 def text_of(value: Any) -> str | None:
     """A text that is not empty, else ``None``."""
     return value if isinstance(value, str) and value else None
+
+
+def boolean_of(value: Any) -> bool | None:
+    """A boolean, also written as text, else ``None``."""
+    if isinstance(value, bool):
+        return value
+    return {"true": True, "false": False}.get(value) if isinstance(value, str) else None
 
 
 def integer_of(value: Any) -> int | None:

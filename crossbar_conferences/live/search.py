@@ -6,7 +6,9 @@ reconcile. Source: http.md 3.8, amqp.md 5.2.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 
 import structlog
 
@@ -21,6 +23,9 @@ from ..kapi.messages import Outgoing
 from .port import Sighting
 
 log = structlog.get_logger(__name__)
+
+#: Questions about single rooms of an account under way at once.
+_AT_ONCE = 16
 
 
 class SearchLive:
@@ -68,7 +73,24 @@ class SearchLive:
                 known = rooms.get(room.conference_id)
                 if known is None or (room.run_time or 0) > (known.run_time or 0):
                     rooms[room.conference_id] = room
+        await self._complete(rooms)
         return self._sighting(collected, rooms)
+
+    async def _complete(self, rooms: dict[str, Room]) -> None:
+        """Ask for each room whose participants were not told: the older core's ecallmgr leaves them
+        out of an account's answer (amqp.md 7.2). A room that nobody tells more of stays partial."""
+        at_once = asyncio.Semaphore(_AT_ONCE)
+
+        async def complete(room: Room) -> None:
+            async with at_once:
+                found = (await self.lookup(room.conference_id)).room(room.conference_id)
+            # Another account may run a conference of the same name.
+            if found is not None and found.instance_id == room.instance_id:
+                rooms[room.conference_id] = replace(found, account_id=room.account_id)
+
+        async with asyncio.TaskGroup() as group:
+            for room in [room for room in rooms.values() if room.partial]:
+                group.create_task(complete(room))
 
     async def _ask(self, question: Outgoing) -> Collected | None:
         try:

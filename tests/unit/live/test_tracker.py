@@ -15,6 +15,8 @@ from crossbar_conferences.live.feed import EventFeed
 from crossbar_conferences.live.search import SearchLive
 from crossbar_conferences.live.tracker import Tracker
 from crossbar_conferences.switch.cluster import Cluster, ZonePlan
+from crossbar_conferences.switch.node import NodeOptions
+from tests.support.brokers import eventually
 
 ACCOUNT = "a1b2c3d4e5f60718293a4b5c6d7e8f90"
 OTHER = "b1b2c3d4e5f60718293a4b5c6d7e8f90"
@@ -156,3 +158,58 @@ async def test_a_silent_media_side_is_no_error(world: World) -> None:
     assert not sighting.known
     assert sighting.stamp()["source"] == "none"
     assert sighting.nodes_expected == 2
+
+
+async def test_events_that_passed_unheard(world: World) -> None:
+    """A queue that is deleted takes events with it: the account is asked for again, without a read."""
+    await world.cluster.perform(["create", "room", ACCOUNT])
+    await world.tracker.account(ACCOUNT)
+    searches = world.searches()
+    for queue in world.broker.queues:
+        world.broker.delete_queue(queue)
+    await eventually(lambda: world.searches() > searches)
+    await eventually(lambda: world.tracker._accounts[ACCOUNT].seeded)
+    assert "room" in (await world.tracker.account(ACCOUNT)).rooms
+
+
+async def test_a_broker_that_does_not_bind(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read waits for the binding for a bounded time, and believes no event until it is there."""
+    bound = asyncio.Event()
+
+    async def hold(account_id: str) -> None:
+        await bound.wait()
+
+    monkeypatch.setattr(world.tracker._feed, "hold", hold)
+    monkeypatch.setattr(world.tracker, "_bind_within", 0.01)
+    async with asyncio.timeout(2):
+        assert not (await world.tracker.account(ACCOUNT)).known
+        bound.set()
+        await eventually(lambda: world.tracker._accounts[ACCOUNT].held.done())  # type: ignore[union-attr]
+        assert (await world.tracker.account(ACCOUNT)).known
+
+
+async def test_an_older_media_side_is_asked_for_the_participants_it_leaves_out() -> None:
+    """Kazoo master's ecallmgr only counts participants in an account's answer; they are all seen."""
+    broker = MemoryBroker()
+    media_side, ours = MemoryTransport(broker), MemoryTransport(broker)
+    cluster = Cluster([ZonePlan("local", media_side, nodes=2)], options=NodeOptions(core="master"))
+    bus = Bus(ours, "conferences@test.local")
+    await media_side.start()
+    await bus.start()
+    await cluster.start()
+    try:
+        for step in (
+            ["create", "room", ACCOUNT],
+            ["join", "room", "a@h", "moderator=true"],
+            ["lock", "room"],
+        ):
+            await cluster.perform(step)
+        sighting = await SearchLive(bus, time.time, 0.3).account(ACCOUNT)
+    finally:
+        await cluster.close()
+        await bus.close()
+        await media_side.close()
+    room = sighting.room("room")
+    assert room is not None and room.locked and not room.partial
+    assert room.account_id == ACCOUNT
+    assert [(member.call_id, member.is_moderator) for member in room.participants] == [("a@h", True)]
