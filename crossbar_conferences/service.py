@@ -140,6 +140,7 @@ class Service:
                 clock,
                 reconcile_every=settings.reconcile_seconds,
                 idle_after=settings.live_idle_seconds,
+                bind_within=settings.search_timeout_ms / 1000,
             )
         self.hub: Hub = Hub(self.bus, self.feed, clock)
         self._guard = SocketGuard(self.auth, self.documents, self.live)
@@ -218,6 +219,7 @@ class Service:
             [Binding("configuration", f"doc_{action}.#") for action in ("created", "edited", "deleted")],
             queue=Queue(max_length=20_000),
             federate=True,
+            on_gap=lambda: self._on_broker(self.bus.connected),
         )
         await self._note_operators_events()
         if self.share is not None:

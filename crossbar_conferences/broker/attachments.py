@@ -56,6 +56,9 @@ class Attachment:
         self._lost = asyncio.Event()
         self._lock = asyncio.Lock()
         self._operations: set[asyncio.Task[None]] = set()
+        self._was_read = False
+        #: The tenure in which the queue was not read for a while.
+        self._missed_in: Tenure | None = None
         self._task = asyncio.create_task(self._run(), name=f"queue {self._name}")
 
     async def first_attempt(self) -> None:
@@ -90,6 +93,7 @@ class Attachment:
                 if not tenure.over.done() and not tenure.connection.lost.is_set():
                     self._note_failure(error)
             if not tenure.over.done():
+                self._missed_in = tenure
                 await asyncio.sleep(self._options.retry)
 
     async def _read(self, tenure: Tenure) -> None:
@@ -104,6 +108,10 @@ class Attachment:
                 underlay = await channel.get_underlay_channel()
                 underlay.on_consumer_cancel_callbacks.add(self._on_lost)
                 await self._attach(underlay)
+            # Of our own zone's brokers everybody is told when they go and come (`on_state`).
+            if self._missed_in is tenure or (self._was_read and self.link.zone is not None):
+                self._dispatcher.gap()
+            self._was_read, self._missed_in = True, None
             self._faults.clear(self.link.name, CONSUMER_REFUSED, subject=self._name)
             self._settle(tenure)
             await self._lost.wait()

@@ -30,6 +30,7 @@ from .port import (
     CallTimeout,
     Consumer,
     Delivery,
+    GapListener,
     Queue,
     StateListener,
     Transport,
@@ -213,9 +214,11 @@ class Bus:
         *,
         queue: Queue = Queue(),  # noqa: B008 (a frozen value)
         federate: bool = False,
+        on_gap: GapListener | None = None,
     ) -> Consumer:
         """Hear messages. What is no Kazoo message never reaches the handler: it is logged, counted
-        and dropped, and so is one for which the handler raises `MessageInvalid`."""
+        and dropped, and so is one for which the handler raises `MessageInvalid`. ``on_gap``: see
+        `Transport.consume`."""
 
         def hear(delivery: Delivery) -> Awaitable[None] | None:
             body = self._decode(delivery)
@@ -232,7 +235,7 @@ class Bus:
                 return None
             return None if result is None else self._finish(result, delivery)
 
-        return await self._transport.consume(hear, bindings, queue=queue, federate=federate)
+        return await self._transport.consume(hear, bindings, queue=queue, federate=federate, on_gap=on_gap)
 
     async def _publish(
         self,

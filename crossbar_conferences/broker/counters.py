@@ -13,6 +13,8 @@ class TransportCounters:
     delivered: int = 0
     #: Deliveries thrown away because a consumer's inbox was full.
     dropped: int = 0
+    #: Times that a consumer was told that messages may have passed unheard.
+    gaps: int = 0
     #: Deliveries whose handler raised.
     failed: int = 0
     connected: int = 0

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from .complaints import Complaints, place_of
 from .counters import TransportCounters
-from .port import Delivery, Handler
+from .port import Delivery, GapListener, Handler
 
 MAX_LENGTH = 10_000
 MAX_BYTES = 64 * 1024 * 1024
@@ -21,7 +21,8 @@ class Dispatcher:
     """Runs a handler for every delivery pushed; bounded in length and bytes.
 
     When it is full the newest delivery is dropped and counted: queues are read without
-    acknowledgement, as Kazoo does (amqp.md 3.1), so the broker cannot be held back.
+    acknowledgement, as Kazoo does (amqp.md 3.1), so the broker cannot be held back. ``on_gap`` is
+    told once everything that came before the loss is handled.
     """
 
     def __init__(
@@ -29,16 +30,21 @@ class Dispatcher:
         handler: Handler,
         counters: TransportCounters,
         *,
+        on_gap: GapListener | None = None,
         max_length: int = MAX_LENGTH,
         max_bytes: int = MAX_BYTES,
     ) -> None:
         self._handler = handler
         self._counters = counters
+        self._on_gap = on_gap
         self._max_length = max_length
         self._max_bytes = max_bytes
         self._complaints = Complaints()
         self._inbox: deque[Delivery] = deque()
         self._bytes = 0
+        self._taken = self._handled = 0
+        #: After how many deliveries something is missing.
+        self._gap_after: int | None = None
         self._filled = asyncio.Event()
         self._task = asyncio.create_task(self._run(), name="dispatch")
 
@@ -51,9 +57,16 @@ class Dispatcher:
         if len(self._inbox) >= self._max_length or self._bytes + size > self._max_bytes:
             self._counters.dropped += 1
             self._complaints.complain("delivery_dropped", "inbox_full", length=len(self._inbox))
+            self.gap()
             return
         self._inbox.append(delivery)
         self._bytes += size
+        self._taken += 1
+        self._filled.set()
+
+    def gap(self) -> None:
+        """Note that something is missing after what was pushed so far."""
+        self._gap_after = self._taken
         self._filled.set()
 
     async def close(self) -> None:
@@ -65,17 +78,30 @@ class Dispatcher:
         self._inbox.clear()
 
     async def _run(self) -> None:
-        handled = 0
         while True:
             await self._filled.wait()
             while self._inbox:
                 delivery = self._inbox.popleft()
                 self._bytes -= len(delivery.body)
                 await self._handle(delivery)
-                handled += 1
-                if handled % STRETCH == 0:
+                self._handled += 1
+                self._tell_gap()
+                if self._handled % STRETCH == 0:
                     await asyncio.sleep(0)
             self._filled.clear()
+            self._tell_gap()
+
+    def _tell_gap(self) -> None:
+        if self._gap_after is None or self._handled < self._gap_after:
+            return
+        self._gap_after = None
+        self._counters.gaps += 1
+        if self._on_gap is not None:
+            try:
+                self._on_gap()
+            except Exception as error:  # whatever a listener does, the consumer goes on
+                self._counters.failed += 1
+                self._complaints.complain("gap_failed", type(error).__name__, at=place_of(error))
 
     async def _handle(self, delivery: Delivery) -> None:
         self._counters.delivered += 1

@@ -19,7 +19,17 @@ from .dispatch import Dispatcher
 from .faults import UNREACHABLE, Fault
 from .memory_broker import MemoryBroker, Reader
 from .names import check_exchange, check_routing_key, federated_queue_name, private_queue_name
-from .port import Binding, BrokerError, BrokerUnavailable, Consumer, Delivery, Handler, Queue, StateListener
+from .port import (
+    Binding,
+    BrokerError,
+    BrokerUnavailable,
+    Consumer,
+    Delivery,
+    GapListener,
+    Handler,
+    Queue,
+    StateListener,
+)
 
 __all__ = ["MemoryBroker", "MemoryTransport"]
 
@@ -29,12 +39,19 @@ _log = structlog.get_logger(__name__)
 class _MemoryConsumer:
     """A queue that is being read, on our own broker or, federated, on every zone's."""
 
-    def __init__(self, transport: MemoryTransport, handler: Handler, queue: Queue, federate: bool) -> None:
+    def __init__(
+        self,
+        transport: MemoryTransport,
+        handler: Handler,
+        queue: Queue,
+        federate: bool,
+        on_gap: GapListener | None,
+    ) -> None:
         self._transport = transport
         self._spec = queue
         self._name = queue.name or private_queue_name()
         self._bindings: dict[Binding, None] = {}
-        self._dispatcher = Dispatcher(handler, transport.counters)
+        self._dispatcher = Dispatcher(handler, transport.counters, on_gap=on_gap)
         self._readers = [Reader(transport.broker, None, self._name, self._dispatcher)]
         if federate:
             name = federated_queue_name(self._name, transport.zone)
@@ -76,7 +93,12 @@ class _MemoryConsumer:
         """Make the queue on a broker that is there (again)."""
         for reader in self._readers:
             if reader.broker is broker and broker.running:
+                is_new = reader.name not in broker.queues
                 broker.attach(reader, self._spec, self._bindings)
+                # Of our own zone's broker everybody is told when it goes and comes (`on_state`).
+                if is_new and reader.was_attached and (reader.is_remote or self._transport.is_told):
+                    self._dispatcher.gap()
+                reader.was_attached = True
 
 
 class MemoryTransport:
@@ -107,6 +129,11 @@ class MemoryTransport:
     def connected(self) -> bool:
         """Whether the broker is running and we are started."""
         return self._started and self.broker.running
+
+    @property
+    def is_told(self) -> bool:
+        """Whether everybody knows that the broker is there."""
+        return self._told
 
     @property
     def counters(self) -> TransportCounters:
@@ -178,9 +205,10 @@ class MemoryTransport:
         *,
         queue: Queue = Queue(),  # noqa: B008 (a frozen value)
         federate: bool = False,
+        on_gap: GapListener | None = None,
     ) -> Consumer:
         """Read a queue; it is made as soon as the broker runs."""
-        consumer = _MemoryConsumer(self, handler, queue, federate)
+        consumer = _MemoryConsumer(self, handler, queue, federate, on_gap)
         self._consumers.append(consumer)
         try:
             for binding in bindings:

@@ -152,8 +152,15 @@ class Reader:
     def __init__(self, broker: MemoryBroker, zone: str | None, name: str, dispatcher: Dispatcher) -> None:
         self.broker = broker
         self.name = name
+        #: Whether it ever read its queue.
+        self.was_attached = False
         self._zone = zone
         self._dispatcher = dispatcher
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the broker is another zone's."""
+        return self._zone is not None
 
     def push(self, message: Delivery) -> None:
         """Give the consumer a message, marked with the broker's zone."""

@@ -69,6 +69,12 @@ Handler = Callable[[Delivery], Awaitable[None] | None]
 StateListener = Callable[[bool], None]
 
 
+#: Called when messages of a queue may have passed unheard although the primary broker was there the
+#: whole time: the queue was deleted, an inbox was full, another zone's broker came back. It comes in
+#: its place among the deliveries; more than one loss may be told at once. It must not block.
+GapListener = Callable[[], None]
+
+
 class Consumer(Protocol):
     """A queue that is being read. It survives reconnects with its bindings."""
 
@@ -147,6 +153,7 @@ class Transport(Protocol):
         *,
         queue: Queue = Queue(),
         federate: bool = False,
+        on_gap: GapListener | None = None,
     ) -> Consumer:
         """Read a queue with these bindings; with ``federate`` on every zone's broker.
 

@@ -21,7 +21,16 @@ from .dispatch import Dispatcher
 from .faults import Fault, Faults
 from .links import Link, RabbitOptions, Tenure
 from .names import check_exchange, check_routing_key, private_queue_name
-from .port import Binding, BrokerError, BrokerUnavailable, Consumer, Handler, Queue, StateListener
+from .port import (
+    Binding,
+    BrokerError,
+    BrokerUnavailable,
+    Consumer,
+    GapListener,
+    Handler,
+    Queue,
+    StateListener,
+)
 from .timestamps import install
 
 install()
@@ -126,12 +135,13 @@ class RabbitTransport:
         *,
         queue: Queue = Queue(),  # noqa: B008 (a frozen value)
         federate: bool = False,
+        on_gap: GapListener | None = None,
     ) -> Consumer:
         """Read a queue. Returns once it is read and bound on the brokers that are there."""
         bindings = list(bindings)
         for binding in bindings:
             self.check_binding(binding)
-        consumer = RabbitConsumer(self, handler, bindings, queue)
+        consumer = RabbitConsumer(self, handler, bindings, queue, on_gap)
         self._consumers.append(consumer)
         links = [*self._own, *(self._others if federate else ())]
         try:
@@ -236,14 +246,19 @@ class RabbitConsumer:
     """A queue that is being read, on whichever broker is primary, and on other zones'."""
 
     def __init__(
-        self, transport: RabbitTransport, handler: Handler, bindings: Iterable[Binding], queue: Queue
+        self,
+        transport: RabbitTransport,
+        handler: Handler,
+        bindings: Iterable[Binding],
+        queue: Queue,
+        on_gap: GapListener | None = None,
     ) -> None:
         self.attachments: list[Attachment] = []
         self._transport = transport
         self._queue = queue
         self._name = queue.name or private_queue_name()
         self._bindings = dict.fromkeys(bindings)
-        self._dispatcher = Dispatcher(handler, transport.counters)
+        self._dispatcher = Dispatcher(handler, transport.counters, on_gap=on_gap)
 
     @property
     def queue(self) -> str:

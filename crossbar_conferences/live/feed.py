@@ -13,7 +13,7 @@ from typing import Any
 
 from ..broker.bus import Bus
 from ..broker.holds import HeldBindings
-from ..broker.port import Binding, Consumer, Delivery, Queue
+from ..broker.port import Binding, Consumer, Delivery, GapListener, Queue
 from ..clock import Clock
 from ..conference import live
 
@@ -45,12 +45,15 @@ class EventFeed:
         self._clock = clock
         self._holds: Counter[str] = Counter()
         self._listeners: list[Listener] = []
+        self._gap_listeners: list[GapListener] = []
         self._consumer: Consumer | None = None
         self._bindings: HeldBindings | None = None
 
     async def start(self) -> None:
         """Make the queue."""
-        self._consumer = await self._bus.listen(self._on_message, (), queue=_QUEUE, federate=True)
+        self._consumer = await self._bus.listen(
+            self._on_message, (), queue=_QUEUE, federate=True, on_gap=self._on_gap
+        )
         self._bindings = HeldBindings(self._consumer)
 
     async def close(self) -> None:
@@ -62,6 +65,10 @@ class EventFeed:
     def on_event(self, listener: Listener) -> None:
         """Be told about events."""
         self._listeners.append(listener)
+
+    def on_gap(self, listener: GapListener) -> None:
+        """Be told when events may have passed unheard while the broker was there."""
+        self._gap_listeners.append(listener)
 
     async def hold(self, account_id: str) -> None:
         """Hear an account's events until they are released as often as they were held.
@@ -78,6 +85,10 @@ class EventFeed:
             del self._holds[account_id]
         if self._bindings is not None:
             await self._bindings.release(_binding(account_id))
+
+    def _on_gap(self) -> None:
+        for listener in self._gap_listeners:
+            listener()
 
     def _on_message(self, body: Mapping[str, Any], delivery: Delivery) -> None:
         event = live.event_from(body, self._clock())

@@ -2,9 +2,10 @@
 
 An account is *tracked* from its first read on: its events are bound first, then one search seeds
 it, so that nothing falls between. Reads of a tracked account cost no round trip. What makes the
-state doubtful makes it untracked again: the broker went away, the log of events heard during a
-search overflowed. Reconciliation by search runs on a timer and when the media nodes change; what
-it finds different is counted as drift and logged. An account that nobody reads is let go.
+state doubtful makes it untracked again: the broker went away, events passed unheard, the log of
+events heard during a search overflowed. Reconciliation by search runs on a timer and when the
+media nodes change; what it finds different is counted as drift and logged. An account that nobody
+reads is let go.
 
 Source: design decision "real-time data", amqp.md 5.6, 7.3.
 """
@@ -52,6 +53,8 @@ class _Account:
     nodes_expected: int = 0
     nodes_heard: tuple[str, ...] = ()
     last_used: float = 0.0
+    #: Done when its events are bound.
+    held: asyncio.Task[None] | None = None
     #: One log for every search under way: what was heard since its question was sent.
     logs: list[list[live.Event]] = field(default_factory=list)
     seeding: asyncio.Task[None] | None = None
@@ -70,6 +73,7 @@ class Tracker:
         reconcile_every: float = 60.0,
         idle_after: float = 600.0,
         watch_every: float = 1.0,
+        bind_within: float = 2.0,
     ) -> None:
         self.counters = Counters()
         self._bus = bus
@@ -79,6 +83,9 @@ class Tracker:
         self._reconcile_every = reconcile_every
         self._idle_after = idle_after
         self._watch_every = watch_every
+        self._bind_within = bind_within
+        #: Grows with everything that makes what was heard so far doubtful.
+        self._doubts = 0
         self._trusted = True
         self._accounts: dict[str, _Account] = {}
         self._watch: asyncio.Task[None] | None = None
@@ -87,6 +94,7 @@ class Tracker:
     async def start(self) -> None:
         """Begin following, in the background."""
         self._feed.on_event(self._on_event)
+        self._feed.on_gap(self._on_gap)
         self._bus.on_state(self._on_broker)
         self._watch = asyncio.create_task(self._watching(), name="tracker")
 
@@ -138,7 +146,9 @@ class Tracker:
     async def _track(self, account_id: str) -> _Account:
         account = _Account(last_used=self._clock())
         self._accounts[account_id] = account
-        await self._feed.hold(account_id)
+        account.held = self._chore(self._feed.hold(account_id))
+        # A broker that hangs takes long to bind; whoever reads need not wait for that.
+        await asyncio.wait((account.held,), timeout=self._bind_within)
         return account
 
     async def _seed(self, account_id: str, account: _Account) -> None:
@@ -150,9 +160,11 @@ class Tracker:
     async def _ask(self, account_id: str, account: _Account) -> None:
         with _logging(account) as heard:
             self.counters.searches += 1
+            is_held, doubts = account.held is None or account.held.done(), self._doubts
             sighting = await self._search.account(account_id)
         account.nodes_expected, account.nodes_heard = sighting.nodes_expected, sighting.nodes_heard
-        if not sighting.known or len(heard) > LOG_LIMIT:
+        is_whole = is_held and doubts == self._doubts and len(heard) <= LOG_LIMIT
+        if not sighting.known or not is_whole:
             account.seeded = False
             return
         rooms = live.reconcile(sighting.rooms.values(), heard, account.rooms)
@@ -204,10 +216,14 @@ class Tracker:
 
     def _on_broker(self, connected: bool) -> None:
         # What happened while we could not hear is unknown: every account is asked for again.
+        self._doubts += 1
         for account in self._accounts.values():
             account.seeded = False
         if connected:
             self._chore(self._reconcile_all())
+
+    def _on_gap(self) -> None:
+        self._on_broker(self._bus.connected)
 
     async def _watching(self) -> None:
         nodes = self._nodes()
@@ -236,10 +252,11 @@ class Tracker:
                 del self._accounts[account_id]
                 self._chore(self._feed.release(account_id))
 
-    def _chore(self, work: Coroutine[Any, Any, None]) -> None:
+    def _chore(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(self._quietly(work), name="tracker_chore")
         self._chores.add(task)
         task.add_done_callback(self._chores.discard)
+        return task
 
     async def _quietly(self, work: Coroutine[Any, Any, None]) -> None:
         try:

@@ -280,9 +280,12 @@ async def test_nonsense_from_the_broker(proxied: tuple[TcpProxy, str]) -> None:
 async def test_queue_deleted_under_us(amqp_url: str, stock: aio_pika.abc.AbstractChannel) -> None:
     """A queue that somebody deletes is made again, with its bindings."""
     token, transport, inbox = unique(), RabbitTransport([amqp_url], options=FAST), Inbox()
+    gap = asyncio.Event()
     async with running(transport):
-        consumer = await transport.consume(inbox, [Binding("conference", token)])
+        consumer = await transport.consume(inbox, [Binding("conference", token)], on_gap=gap.set)
+        assert not gap.is_set()
         await stock.queue_delete(consumer.queue)
+        await asyncio.wait_for(gap.wait(), PATIENCE)
         await eventually(lambda: transport.publish("conference", token, b"1", mandatory=True))
         assert await inbox.wait(1) == [b"1"]
 

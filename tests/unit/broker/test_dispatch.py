@@ -27,6 +27,31 @@ async def test_bounded_in_length_and_bytes() -> None:
     await dispatcher.close()
 
 
+async def test_a_gap_is_told_in_its_place() -> None:
+    """Whoever listens is told once that something is missing, after everything before it was handled."""
+    counters, seen = TransportCounters(), list[bytes]()
+
+    def on_gap() -> None:
+        seen.append(b"gap")
+        raise RuntimeError("a listener that breaks")
+
+    dispatcher = Dispatcher(
+        lambda delivery: seen.append(delivery.body), counters, on_gap=on_gap, max_length=2
+    )
+    for body in (b"1", b"2", b"lost", b"lost"):
+        dispatcher.push(Delivery("e", "k", body))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert seen == [b"1", b"2", b"gap"]
+    dispatcher.push(Delivery("e", "k", b"3"))
+    dispatcher.gap()
+    dispatcher.push(Delivery("e", "k", b"4"))
+    await asyncio.sleep(0)
+    assert seen[3:] == [b"3", b"gap", b"4"]
+    assert (counters.gaps, counters.failed) == (2, 2)
+    await dispatcher.close()
+
+
 async def test_others_get_their_turn() -> None:
     """A long stretch of deliveries does not hold up the rest of the process."""
     handled = 0

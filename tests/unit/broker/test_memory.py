@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from crossbar_conferences.broker.faults import UNREACHABLE
 from crossbar_conferences.broker.memory import MemoryBroker, MemoryTransport
 from crossbar_conferences.broker.port import Binding, BrokerError, BrokerUnavailable, Queue
-from tests.support.brokers import Inbox, running
+from tests.support.brokers import PATIENCE, Inbox, running
 
 
 async def test_stop_and_start() -> None:
@@ -36,10 +38,12 @@ async def test_stop_and_start() -> None:
 async def test_deleted_queue_is_made_again() -> None:
     """A queue that an operator deletes comes back, as on a real broker."""
     broker, inbox = MemoryBroker(), Inbox()
-    transport = MemoryTransport(broker)
+    transport, gap = MemoryTransport(broker), asyncio.Event()
     async with running(transport):
-        consumer = await transport.consume(inbox, [Binding("conference", "a")])
+        consumer = await transport.consume(inbox, [Binding("conference", "a")], on_gap=gap.set)
+        assert not gap.is_set()
         broker.delete_queue(consumer.queue)
+        await asyncio.wait_for(gap.wait(), PATIENCE)
         await transport.publish("conference", "a", b"1")
         assert await inbox.wait(1) == [b"1"]
 
