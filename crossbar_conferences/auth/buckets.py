@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..clock import Clock
-from .system_config import SystemConfig, integer, within
+from .system_config import Category, SystemConfig, integer, within
 
 APPLICATION: Final = "crossbar"
 
@@ -142,8 +142,10 @@ def _price(value: Any) -> int:
 
 async def limits(system: SystemConfig) -> Limits:
     """The sizes of ``system_config/token_buckets``, with Kazoo's defaults; one read."""
-    category = await system.category("token_buckets")
+    return await system.made("token_buckets", _limits)
 
+
+def _limits(category: Category) -> Limits:
     def first(*paths: tuple[str, ...]) -> Any:
         return next((found for path in paths if (found := category.value(path)) is not None), None)
 

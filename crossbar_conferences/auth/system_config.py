@@ -6,9 +6,9 @@ defaults here are Kazoo's. Source: data.md 5.2.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ..store.names import account_database
 from ..store.port import Document
@@ -19,6 +19,8 @@ from .port import Documents, live_document
 DATABASE = "system_config"
 
 Path = str | Sequence[str]
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class SystemConfig:
     def __init__(self, documents: Documents, node_name: str, zone: str) -> None:
         self._documents = documents
         self._scopes = (node_name, zone, "default")
-        self._crossbar: tuple[Document | None, CrossbarConfig] = (None, CrossbarConfig())
+        self._made: dict[Callable[[Category], Any], tuple[Document | None, Any]] = {}
 
     async def value(self, category: str, path: Path, default: Any = None) -> Any:
         """One setting; ``default`` when no scope has it, or the document is not there."""
@@ -88,14 +90,19 @@ class SystemConfig:
 
     async def crossbar(self) -> CrossbarConfig:
         """The settings of the API in one read."""
-        category = await self.category("crossbar")
-        known, config = self._crossbar
-        if category.document is known:
+        return await self.made("crossbar", _crossbar_config)
+
+    async def made(self, name: str, make: Callable[[Category], Made]) -> Made:
+        """What a function of the module's own makes of a document, made again only when it has changed."""
+        document = await live_document(self._documents, DATABASE, name)
+        known = self._made.get(make)
+        if known is not None and known[0] is document:
             # The cache gave the same object again: nothing has changed.
-            return config
-        config = _crossbar_config(category)
-        self._crossbar = (category.document, config)
-        return config
+            found: Made = known[1]
+            return found
+        found = make(Category(document, self._scopes))
+        self._made[make] = (document, found)
+        return found
 
 
 def _crossbar_config(category: Category) -> CrossbarConfig:
