@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
+import orjson
 import structlog
 
 #: Keys whose values are never written.
@@ -34,7 +36,10 @@ _SUSPECT = ("eyj", "-----begin", "://", "bearer", "basic")
 def scrub(text: str) -> str:
     """A text without anything that looks like a secret."""
     small = text.casefold()
-    if not any(part in small for part in _SUSPECT):
+    for part in _SUSPECT:
+        if part in small:
+            break
+    else:
         # Nearly every text: several are looked at for each request.
         return text
     for pattern, replacement in _SECRET_TEXTS:
@@ -55,7 +60,7 @@ def scrub_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapp
 def configure(level: str = "info", style: str = "json") -> None:
     """Set up logging for a process: ``style`` is ``json`` or ``console``. Lines go to stderr."""
     number = getattr(logging, level.upper())
-    renderer: Any = structlog.processors.JSONRenderer()
+    renderer: Any = structlog.processors.JSONRenderer(_json)
     if style == "console":
         # Plain: rich tracebacks show local variables, and with them tokens.
         renderer = structlog.dev.ConsoleRenderer(
@@ -71,7 +76,7 @@ def configure(level: str = "info", style: str = "json") -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     # Libraries log through the standard library; only what is wrong is of interest.
@@ -80,6 +85,14 @@ def configure(level: str = "info", style: str = "json") -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _json(event: Any, default: Callable[[Any], Any], **_: Any) -> str:
+    try:
+        return orjson.dumps(event, default=default).decode()
+    except TypeError:
+        # orjson stops at 64 bits and at keys that are no texts.
+        return json.dumps(event, default=default)
 
 
 class _ScrubbingFormatter(logging.Formatter):
