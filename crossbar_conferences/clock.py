@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 #: Seconds between year 0 and 1970: gregorian seconds = unix seconds + this.
 GREGORIAN_OFFSET = 62_167_219_200
@@ -34,5 +35,9 @@ def gregorian_microseconds(unix: float | None = None) -> int:
 
 def iso8601(unix: float | None = None) -> str:
     """UTC time as the envelope's ``timestamp`` shows it: ``2026-11-24T14:35:00Z``."""
-    moment = datetime.fromtimestamp(time.time() if unix is None else unix, tz=UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _iso8601(int(time.time() if unix is None else unix))
+
+
+@lru_cache(maxsize=1_000)
+def _iso8601(second: int) -> str:
+    return datetime.fromtimestamp(second, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

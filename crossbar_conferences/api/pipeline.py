@@ -222,10 +222,11 @@ class Pipeline:
         if (request.content_length or 0) > self.body_limit:
             raise too_large(self.body_limit)
         raw = bytearray()
-        async for chunk in request.content.iter_any():
-            raw += chunk
-            if len(raw) > self.body_limit:
-                raise too_large(self.body_limit)
+        if request.can_read_body:
+            async for chunk in request.content.iter_any():
+                raw += chunk
+                if len(raw) > self.body_limit:
+                    raise too_large(self.body_limit)
         body: Body = read_body(bytes(raw), exchange.headers.get("Content-Type"))
         check_query(request.raw_path.partition("?")[2])
         exchange.data, exchange.envelope, exchange.body_kind = body.data, body.envelope, body.kind

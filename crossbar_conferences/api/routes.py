@@ -34,10 +34,9 @@ class Route:
         """Where the resource's own name is: behind the parents that it hangs below.
 
         What comes after are its arguments, for the restrictions of tokens (data.md 7)."""
-        segments = self.segments
-        if segments[0] != "accounts":
+        if not self.template.startswith("accounts/"):
             return 0
-        return 4 if segments[2] == "users" else 2
+        return 4 if self.template.startswith("accounts/{account_id}/users/") else 2
 
 
 _DOCUMENT = ("GET", "PATCH", "DELETE", "POST", "PUT")

@@ -7,6 +7,7 @@ For account ``a1b2c3d4…`` the real name is ``account/a1/b2/c3d4…``; Kazoo wr
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
@@ -30,6 +31,7 @@ def is_account_id(text: object) -> bool:
     return isinstance(text, str) and _ACCOUNT_ID.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=10_000)
 def account_database(account_id: str) -> str:
     """The real name of an account's database. Raises `ValueError` for what is no account id."""
     if not is_account_id(account_id):
