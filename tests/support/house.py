@@ -63,6 +63,8 @@ class House:
     http: aiohttp.ClientSession
     #: Says on the bus what nobody of the house would say.
     stranger: Transport
+    #: The broker in memory, to be stopped; ``None`` where it is a real one.
+    broker: MemoryBroker | None = None
     sent: list[Outgoing] = field(default_factory=list)
 
     @property
@@ -103,7 +105,7 @@ class House:
             skip_auto_headers=("Content-Type",),
         ) as response:
             text = await response.text()
-        is_json = response.headers.get("Content-Type") == "application/json"
+        is_json = bool(text) and response.headers.get("Content-Type") == "application/json"
         return Answer(response.status, response.headers, text, orjson.loads(text) if is_json else None)
 
     async def get(self, path: str, **options: Any) -> Answer:
@@ -141,6 +143,13 @@ class House:
         listed = await self.get(self.path() + "?paginate=false")
         for item in listed.data:
             await self.call("DELETE", self.path(item["id"]))
+
+    async def meet(self) -> None:
+        """Wait until sidecar and switch know each other."""
+        ours, nodes = self.service.bus, self.cluster.nodes
+        await eventually(lambda: ours.connected and self.stranger.connected)
+        await eventually(lambda: all(ours.nodes.get(node.name) for node in nodes))
+        await eventually(lambda: all(node.nodes.get(ours.node) for node in nodes))
 
     async def quiet(self) -> None:
         """Wait until our own notices of changes have come round, then forget what was asked and said.
@@ -201,9 +210,7 @@ async def house(
         tokens = await mint_tokens(watched, data)
         ours = House(service, watched, cluster, data, tokens, http, stranger)
         service.bus.recorder = ours.sent.append
-        names = [node.name for node in cluster.nodes]
-        await eventually(lambda: stranger.connected and all(service.bus.nodes.get(name) for name in names))
-        await eventually(lambda: all(node.nodes.get(service.bus.node) for node in cluster.nodes))
+        await ours.meet()
         await ours.quiet()
         yield ours
 
@@ -213,6 +220,7 @@ async def embedded_house(**options: Any) -> AsyncIterator[House]:
     """A house in memory."""
     broker = MemoryBroker()
     async with house(MemoryStore(), lambda: MemoryTransport(broker), **options) as ours:
+        ours.broker = broker
         yield ours
 
 

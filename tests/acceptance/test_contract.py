@@ -1,0 +1,504 @@
+"""The HTTP contract as a whole: every route, every verb, every error of the catalogue.
+
+Source: http.md 3, 7, 13.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import structlog
+from structlog.testing import capture_logs
+
+from crossbar_conferences.api.errors import CATALOGUE, Entry
+from crossbar_conferences.api.routes import ROUTES, Route
+from crossbar_conferences.store.memory import MemoryStore
+from crossbar_conferences.store.port import DatabaseMissing, StoreFault
+from tests.support.brokers import eventually
+from tests.support.house import Answer, House, embedded_house
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+JSON = "application/json"
+VERBS = ("GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS", "TRACE")
+#: Keys in the order in which Kazoo writes them (http.md 3.1); the listing's keys come before them.
+ORDER = (
+    *("page_size", "start_key", "next_start_key", "version", "auth_token", "tokens", "timestamp"),
+    *("request_id", "node", "metadata", "data", "revision", "status"),
+)
+ERROR_ORDER = (*ORDER[3:11], "error", "message", "status")
+_STREAMS = ("events", "calendar")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody who asks; ``rights`` in the main account."""
+
+    name: str
+    headers: Mapping[str, str]
+    is_known: bool
+    has_rights: bool
+
+
+def callers(house: House) -> list[Caller]:
+    """Everybody, and nobody."""
+    return [
+        Caller("boss", {"X-Auth-Token": house.tokens["boss"]}, True, True),
+        Caller("joe", {"X-Auth-Token": house.tokens["joe"]}, True, True),
+        Caller("master", {"X-Auth-Token": house.tokens["master"]}, True, True),
+        Caller("other", {"X-Auth-Token": house.tokens["other"]}, True, False),
+        Caller("nobody", {}, False, False),
+        Caller("a liar", {"X-Auth-Token": "not.a.token"}, False, False),
+    ]
+
+
+_addresses = itertools.count(1)
+
+
+def from_elsewhere() -> dict[str, str]:
+    """The sidecar trusts the proxy in front of it: each request has a bucket of its own."""
+    return {"X-Forwarded-For": f"192.0.2.{next(_addresses)}"}
+
+
+def check(answer: Answer, verb: str) -> Entry | None:
+    """What holds for every answer; the entry of the catalogue that an error is."""
+    assert answer.headers["X-Request-ID"]
+    if answer.status >= 400:
+        return check_error(answer, verb)
+    if answer.status != 304 and verb not in ("HEAD", "OPTIONS") and answer.body is not None:
+        check_success(answer)
+    return None
+
+
+def check_error(answer: Answer, verb: str) -> Entry:
+    """An error is one of the catalogue, in Kazoo's envelope or with no body at all."""
+    if not answer.text:
+        meant = [entry for entry in CATALOGUE.values() if entry.status == answer.status]
+        assert any(entry.empty for entry in meant) or verb == "HEAD", (answer.status, verb)
+        return meant[0]
+    assert answer.headers["Content-Type"] == JSON
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert "OPTIONS" in answer.headers["Access-Control-Allow-Methods"]
+    body = answer.body
+    assert list(body) == [key for key in ERROR_ORDER if key in body]
+    assert set(ERROR_ORDER) - set(body) <= {"version", "auth_token", "data"}
+    assert (body["error"], body["status"]) == (str(answer.status), "error")
+    check_common(answer)
+    [entry, *others] = [
+        entry
+        for entry in CATALOGUE.values()
+        if (entry.status, entry.message) == (answer.status, body["message"])
+    ]
+    assert not entry.empty and not others
+    return entry
+
+
+def check_success(answer: Answer) -> None:
+    """A success has every key that it must have, and only those that it may have (http.md 3.1)."""
+    body = answer.body
+    assert list(body) == [key for key in ORDER if key in body]
+    may_miss = {*ORDER[:5], "revision"}
+    assert set(ORDER) - set(body) <= may_miss
+    assert body["status"] == "success"
+    check_common(answer)
+    if "page_size" in body:
+        assert body["page_size"] == len(body["data"])
+
+
+def check_common(answer: Answer) -> None:
+    """What successes and errors have in common."""
+    body = answer.body
+    assert set(body["tokens"]) == {"consumed", "remaining"}
+    assert all(isinstance(count, int) for count in body["tokens"].values())
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", body["timestamp"])
+    assert body["request_id"] == answer.headers["X-Request-ID"]
+    assert re.fullmatch(r"[\w-]{22}", body["node"])
+    assert isinstance(body["metadata"], dict)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.template)
+async def test_every_verb_of_every_route_keeps_to_the_contract(house: House, route: Route) -> None:
+    """Whoever asks, whatever is sent: the answer is a success or an error of the catalogue, in full shape."""
+    made = await house.create(member={"pins": ["1234"]}, allow_shareable_link=True)
+    path = "/v2/" + route.template.format(
+        account_id=house.account,
+        user_id=house.data.users["joe"].id,
+        conference_id=made,
+        participant_id="1",
+        session_id="127.0.0.1:1",
+    )
+    bodies: tuple[Any, ...] = (None, {"data": {"name": "x"}}, {"data": {"action": "mute"}}, b"[", b"")
+    for caller, verb, body in itertools.product(callers(house), VERBS, bodies):
+        if route.name in _STREAMS and verb == "GET" and caller.has_rights:
+            continue
+        origin = {"Origin": "https://ui.example"} if body is None else {}
+        answer = await house.call(
+            verb, path, body, who=None, headers={**caller.headers, **from_elsewhere(), **origin}
+        )
+        try:
+            entry = check(answer, verb)
+            check_place(answer, entry, route, caller, verb, is_broken=body == b"[")
+        except AssertionError as error:
+            raise AssertionError(f"{caller.name} {verb} {path} {body!r}: {error}\n{answer}") from error
+        if origin:
+            assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
+def check_place(
+    answer: Answer, entry: Entry | None, route: Route, caller: Caller, verb: str, *, is_broken: bool
+) -> None:
+    """An answer fits the order of checks: body, path, verb, account, token (http.md 1.5)."""
+    if verb == "TRACE":
+        assert answer.status == 501
+        return
+    if is_broken:
+        assert entry is CATALOGUE["validation_error"]
+        return
+    if verb == "OPTIONS":
+        assert answer.status in (200, 405)
+        return
+    if verb not in route.verbs:
+        assert answer.status == 405
+        if answer.text:
+            assert answer.headers["Access-Control-Allow-Methods"].split(", ") == ["OPTIONS", *route.verbs]
+        return
+    if route.guest:
+        return
+    if not caller.is_known:
+        assert entry is CATALOGUE["invalid_credentials"]
+    elif not caller.has_rights or not route.template.startswith("accounts/"):
+        assert entry is CATALOGUE["forbidden"]
+    else:
+        assert answer.status != 403 and answer.status != 401
+        if answer.body is not None:
+            assert answer.body["version"] == "5.0.0"
+            assert answer.body["auth_token"] == caller.headers["X-Auth-Token"]
+
+
+async def test_streams_are_of_their_own_types(house: House) -> None:
+    """The calendar file and the stream of events are no envelopes, and refuse in one."""
+    made = await house.create()
+    calendar = await house.get(house.path(made, "invite.ics") + "?start=2030-01-01T10:00:00Z")
+    assert calendar.status == 200, calendar.text
+    assert calendar.headers["Content-Type"].startswith("text/calendar")
+    without_start = await house.get(house.path(made, "invite.ics"))
+    assert check(without_start, "GET") is CATALOGUE["validation_error"]
+    url = house.service.base_url + house.path(made, "events")
+    async with house.http.get(url, headers={"X-Auth-Token": house.tokens["boss"]}) as response:
+        assert response.status == 200
+        assert response.headers["Content-Type"].startswith("text/event-stream")
+    refused = await house.get(house.path(made, "events"), who="other")
+    assert check(refused, "GET") is CATALOGUE["forbidden"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "keys"),
+    [
+        ("GET", {"revision"}),
+        ("PATCH", {"revision"}),
+        ("DELETE", {"revision"}),
+    ],
+)
+async def test_a_document_has_a_revision(house: House, verb: str, keys: set[str]) -> None:
+    """A success about a stored document has its revision; only a GET has it as the tag too (http.md 3.3)."""
+    made = await house.create()
+    rev = (await house.stored(made))["_rev"]
+    answer = await house.call(verb, house.path(made), None if verb == "GET" else {"data": {"a": 1}})
+    check(answer, verb)
+    assert keys <= set(answer.body)
+    # A deletion shows the revision that was deleted, a change the new one.
+    assert (answer.body["revision"] == rev) is (verb in ("GET", "DELETE"))
+    assert answer.headers.get("ETag") == (f'"{rev}"' if verb == "GET" else None)
+
+
+async def test_listing_keys_are_those_of_a_page(house: House) -> None:
+    """The keys of a page come with a page alone: not without paging, not for one conference."""
+    await house.empty()
+    made = [await house.create() for _ in range(3)]
+    first = await house.get(house.path() + "?page_size=2")
+    assert {"page_size", "next_start_key"} <= set(first.body) and "start_key" not in first.body
+    key = first.body["next_start_key"]
+    last = await house.get(house.path() + f"?page_size=2&start_key={key}")
+    assert last.body["start_key"] == key and "next_start_key" not in last.body
+    for path in ("?paginate=false", f"/{made[0]}"):
+        answer = await house.get(house.path() + path)
+        assert not {"page_size", "start_key", "next_start_key"} & set(answer.body)
+    for answer in (first, last):
+        check(answer, "GET")
+        assert answer.headers["ETag"] == f'W/"{answer.body["revision"]}"'
+
+
+async def test_an_adhoc_conference_has_neither_revision_nor_tag(house: House) -> None:
+    """An id without a document is answered without what only documents have (http.md 3.3)."""
+    answer = await house.get(house.path("0" * 31 + "a"))
+    check(answer, "GET")
+    assert answer.status == 200
+    assert "revision" not in answer.body and "ETag" not in answer.headers
+
+
+Provoke = Callable[[House], Awaitable[Answer]]
+
+
+async def _validation_error(house: House) -> Answer:
+    return await house.put(house.path(), {"name": 1, "conference_numbers": ["x"]})
+
+
+async def _malformed_header(house: House) -> Answer:
+    return await house.get(house.path(), headers={"Accept": "nonsense"})
+
+
+async def _invalid_credentials(house: House) -> Answer:
+    return await house.get(house.path(), who=None, headers=from_elsewhere())
+
+
+async def _invalid_account(house: House) -> Answer:
+    return await house.get(house.path(account="f" * 32))
+
+
+async def _forbidden(house: House) -> Answer:
+    return await house.get(house.path(), who="other")
+
+
+async def _not_found(house: House) -> Answer:
+    return await house.get(house.path("a", "b", "c"))
+
+
+async def _bad_identifier(house: House) -> Answer:
+    return await house.call("DELETE", house.path("0" * 32))
+
+
+async def _bad_media(house: House) -> Answer:
+    made = await house.create()
+    body = {"action": "play", "data": {"media_id": "/etc/hosts"}}
+    return await house.call("PUT", house.path(made), body)
+
+
+async def _faulty_request(house: House) -> Answer:
+    return await house.get(house.path() + "?page_size=0")
+
+
+async def _invalid_method(house: House) -> Answer:
+    return await house.call("DELETE", house.path())
+
+
+async def _not_acceptable(house: House) -> Answer:
+    return await house.get(house.path(), headers={"Accept": "image/png"})
+
+
+async def _conflict(house: House) -> Answer:
+    made = await house.create()
+    inner, database = house.store.inner, house.database
+    ahead = True
+
+    async def overtake(operation: str) -> None:
+        nonlocal ahead
+        if operation == "put" and ahead:
+            ahead = False
+            await inner.put(database, {**await inner.get(database, made), "faster": True})
+
+    with gated(house, overtake):
+        return await house.call("PATCH", house.path(made), {"data": {"slower": True}})
+
+
+async def _gone(house: House) -> Answer:
+    return await house.get(f"/v1/accounts/{house.account}/conferences")
+
+
+async def _precondition_failed(house: House) -> Answer:
+    made = await house.create()
+    return await house.call("PATCH", house.path(made), {"data": {}}, headers={"If-Match": '"1-0"'})
+
+
+async def _unsupported_media_type(house: House) -> Answer:
+    made = await house.create()
+    return await house.call("PUT", house.path(made), b"<a/>", headers={"Content-Type": "text/xml"})
+
+
+async def _idempotency_mismatch(house: House) -> Answer:
+    made, headers = await house.create(), {"Idempotency-Key": secrets.token_hex(8)}
+    await house.put(house.path(made), {"action": "lock"}, headers=headers)
+    return await house.put(house.path(made), {"action": "unlock"}, headers=headers)
+
+
+async def _too_many_requests(house: House) -> Answer:
+    headers = from_elsewhere()
+    for _ in range(200):
+        answer = await house.get(house.path(), who=None, headers=headers)
+        if answer.status != 401:
+            break
+    return answer
+
+
+async def _internal_error(house: House) -> Answer:
+    # Captured: to print a traceback is to read files, which no test may do in the loop.
+    with failing(house, "by_id", RuntimeError("a secret of the house")), capture_logs():
+        return await house.get(house.path())
+
+
+async def _store_missing(house: House) -> Answer:
+    with failing(house, "by_id", DatabaseMissing()):
+        return await house.get(house.path())
+
+
+async def _store_fault(house: House) -> Answer:
+    with failing(house, "by_id", StoreFault("a secret of the house")):
+        return await house.get(house.path())
+
+
+async def _store_fatal(house: House) -> Answer:
+    with failing(house, "by_number", StoreFault("a secret of the house")):
+        return await house.put(house.path(), {"name": "x", "conference_numbers": ["77001"]})
+
+
+async def _unknown_method(house: House) -> Answer:
+    return await house.call("PROPFIND", house.path())
+
+
+async def _store_unreachable(house: House) -> Answer:
+    await house.get(house.path())
+    store = house.store.inner
+    assert isinstance(store, MemoryStore)
+    store.reachable = False
+    try:
+        return await house.put(house.path(), {"name": "nowhere"})
+    finally:
+        store.reachable = True
+
+
+async def _bus_unavailable(house: House) -> Answer:
+    made = await house.create()
+    assert house.broker is not None
+    house.broker.stop()
+    try:
+        return await house.put(house.path(made), {"action": "lock"})
+    finally:
+        house.broker.start()
+        await house.meet()
+
+
+async def _overloaded(house: House) -> Answer:
+    async with embedded_house(concurrent_requests="1") as small:
+        begun, go_on = asyncio.Event(), asyncio.Event()
+
+        async def wait(operation: str) -> None:
+            begun.set()
+            await go_on.wait()
+
+        with gated(small, wait):
+            slow = asyncio.create_task(small.get(small.path()))
+            await begun.wait()
+            answer = await small.get(small.path())
+            go_on.set()
+            assert (await slow).status == 200
+        return answer
+
+
+#: A request for every error that there is: one without would be an error that nobody can get.
+PROVOKED: Mapping[str, Provoke] = {
+    name.removeprefix("_"): function
+    for name, function in dict(globals()).items()
+    if name.removeprefix("_") in CATALOGUE and callable(function)
+}
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+async def test_every_error_of_the_catalogue_can_be_had(embedded: House, name: str) -> None:
+    """Each entry is the answer to some request, in full shape and without anything of our insides."""
+    answer = await PROVOKED[name](embedded)
+    entry = CATALOGUE[name]
+    assert answer.status == entry.status, answer.text
+    if entry.empty:
+        assert answer.text == ""
+        check(answer, "GET")
+        return
+    assert check(answer, "GET") is entry
+    for inside in ("secret", "Traceback", "Error(", "crossbar_conferences", ".py"):
+        assert inside not in answer.text.replace(answer.body.get("auth_token", "-"), "")
+
+
+async def test_empty_errors_say_cors_when_a_browser_asks(embedded: House) -> None:
+    """Errors without a body have the CORS headers for whom they concern (http.md 1.7)."""
+    for headers, status in (({"Accept": "image/png"}, 406), ({"Accept": "x"}, 400)):
+        answer = await embedded.get(embedded.path(), headers={**headers, "Origin": "https://ui.example"})
+        assert (answer.status, answer.text) == (status, "")
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
+async def test_a_fault_of_ours_is_logged_once_with_its_request(embedded: House) -> None:
+    """An unexpected exception: 500 with a request id, one line of log that has it too, nothing else told."""
+    with (
+        failing(embedded, "by_id", RuntimeError("a secret of the house")),
+        capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines,
+    ):
+        answer = await embedded.get(embedded.path())
+    assert answer.status == 500
+    assert answer.data == {"message": "internal error"}
+    [line] = [line for line in lines if line["log_level"] == "error"]
+    assert line["request_id"] == answer.body["request_id"]
+    assert line["exc_info"]
+
+
+async def test_an_overload_says_when_to_come_again(embedded: House) -> None:
+    """Above the limit a request is refused at once, with Retry-After; below it all is well again."""
+    answer = await _overloaded(embedded)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+
+
+async def test_an_empty_bucket_fills_again(embedded: House) -> None:
+    """A caller whose bucket is empty is refused, others are not, and after a while it is heard again."""
+    headers = from_elsewhere()
+    statuses = [(await embedded.get(embedded.path(), who=None, headers=headers)).status for _ in range(130)]
+    assert statuses[:100] == [401] * 100 and statuses[-1] == 429
+    other = await embedded.get(embedded.path(), who=None, headers=from_elsewhere())
+    assert (other.status, other.body["tokens"]) == (401, {"consumed": 1, "remaining": 99})
+    # Whoever has a valid token is not refused for what strangers did from the same address.
+    assert (await embedded.get(embedded.path(), headers=headers)).status == 200
+
+    async def heard() -> bool:
+        return (await embedded.get(embedded.path(), who=None, headers=headers)).status == 401
+
+    await eventually(heard)
+
+
+async def test_failed_and_basic_credentials_are_charged(embedded: House) -> None:
+    """Damaged tokens and Basic credentials cost, valid tokens only show what they would (http.md 8)."""
+    headers = from_elsewhere()
+    lied = await embedded.get(embedded.path(), who=None, headers={**headers, "X-Auth-Token": "a.b.c"})
+    assert (lied.status, lied.body["tokens"]) == (401, {"consumed": 1, "remaining": 99})
+    shown = await embedded.get(embedded.path(), headers=headers)
+    assert (shown.status, shown.body["tokens"]) == (200, {"consumed": 1, "remaining": 99})
+
+
+@contextmanager
+def failing(house: House, operation: str, error: Exception) -> Iterator[None]:
+    """The store answers one kind of request with this; nothing is in memory."""
+    house.service.pages.flush(house.database)
+
+    def before(asked: str, database: str) -> None:
+        if asked == operation:
+            raise error
+
+    usual, house.store.before = house.store.before, before
+    try:
+        yield
+    finally:
+        house.store.before = usual
+
+
+@contextmanager
+def gated(house: House, gate: Callable[[str], Awaitable[None]]) -> Iterator[None]:
+    """Requests to the store wait here."""
+    house.service.pages.flush(house.database)
+    house.store.gate = gate
+    try:
+        yield
+    finally:
+        house.store.gate = None
