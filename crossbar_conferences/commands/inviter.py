@@ -3,13 +3,14 @@
 The HTTP answer does not wait: delivery is tracked in the background, bounded in number. What
 could not be handed to the bus, or what nobody took, is kept in the document store as Kazoo keeps
 it (``pending_notifications``), so that Kazoo's own retry picks it up and no accepted invitation
-is lost. Source: amqp.md 9.
+is lost. While the store cannot be written either, it waits in memory. Source: amqp.md 9.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,7 @@ from ..broker.port import BrokerError
 from ..clock import Clock, gregorian_seconds
 from ..kapi import notifications
 from ..kapi.messages import Outgoing
-from ..store.port import DatabaseMissing, Store, StoreError
+from ..store.port import DatabaseMissing, DocumentConflict, Store, StoreError
 
 log = structlog.get_logger(__name__)
 
@@ -44,10 +45,20 @@ class Counters:
 
 
 class Inviter:
-    """Publishes invitations. Times in seconds; ``limit`` deliveries are followed at once."""
+    """Publishes invitations. Times in seconds.
+
+    ``limit`` deliveries are followed at once, and as many wait for a store that cannot be written,
+    which is tried every ``pause``."""
 
     def __init__(
-        self, bus: Bus, store: Store, clock: Clock, *, timeout: float = 30.0, limit: int = 1_000
+        self,
+        bus: Bus,
+        store: Store,
+        clock: Clock,
+        *,
+        timeout: float = 30.0,
+        limit: int = 1_000,
+        pause: float = 2.0,
     ) -> None:
         self.counters = Counters()
         self._bus = bus
@@ -55,7 +66,15 @@ class Inviter:
         self._clock = clock
         self._timeout = timeout
         self._limit = limit
+        self._pause = pause
         self._following: set[asyncio.Task[None]] = set()
+        self._unwritten: deque[Mapping[str, Any]] = deque()
+        self._writing: asyncio.Task[None] | None = None
+
+    @property
+    def unwritten(self) -> int:
+        """How many invitations could be neither delivered nor written down so far."""
+        return len(self._unwritten)
 
     def message(self, fields: Mapping[str, Any], request_id: str) -> Outgoing:
         """The invitation's message."""
@@ -64,7 +83,7 @@ class Inviter:
     async def send(self, message: Outgoing) -> None:
         """Accept an invitation: it is published, or kept for later. Raises `StoreError` when neither
         can be done; then it is not accepted."""
-        if not self._bus.connected or len(self._following) >= self._limit:
+        if not self._bus.connected or len(self._following) + len(self._unwritten) >= self._limit:
             await self._keep(message, "message broker unavailable", must=True)
             return
         self.counters.sent += 1
@@ -77,6 +96,13 @@ class Inviter:
         for task in list(self._following):
             task.cancel()
         await asyncio.gather(*self._following, return_exceptions=True)
+        if self._writing is not None:
+            self._writing.cancel()
+            await asyncio.gather(self._writing, return_exceptions=True)
+        await self._write_down()
+        for document in self._unwritten:
+            self._lose(document)
+        self._unwritten.clear()
 
     async def _follow(self, message: Outgoing) -> None:
         conference_id = message.body.get("Conference-ID")
@@ -125,12 +151,36 @@ class Inviter:
         try:
             await self._put(document)
         except StoreError as error:
-            self.counters.lost += 1
-            log.error("invitation_lost", conference_id=message.body.get("Conference-ID"), reason=str(error))
             if must:
                 raise
+            log.warning("invitation_unwritten", conference_id=_conference(document), reason=str(error))
+            self._unwritten.append(document)
+            if self._writing is None or self._writing.done():
+                self._writing = asyncio.create_task(self._write_until_done(), name="invitations_unwritten")
             return
         self.counters.kept += 1
+
+    async def _write_until_done(self) -> None:
+        while self._unwritten:
+            await asyncio.sleep(self._pause)
+            await self._write_down()
+
+    async def _write_down(self) -> None:
+        """Write what waits, as far as the store lets us."""
+        while self._unwritten:
+            try:
+                await self._put(self._unwritten[0])
+            except DocumentConflict:
+                # It was written before, only the answer did not come.
+                pass
+            except StoreError:
+                return
+            self._unwritten.popleft()
+            self.counters.kept += 1
+
+    def _lose(self, document: Mapping[str, Any]) -> None:
+        self.counters.lost += 1
+        log.error("invitation_lost", conference_id=_conference(document))
 
     async def _put(self, document: Mapping[str, Any]) -> None:
         try:
@@ -138,3 +188,7 @@ class Inviter:
         except DatabaseMissing:
             await self._store.create_database(PENDING_DATABASE)
             await self._store.put(PENDING_DATABASE, document)
+
+
+def _conference(document: Mapping[str, Any]) -> Any:
+    return document["payload"].get("Conference-ID")
