@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from .messages import DEFAULT_HEADERS, OPTIONAL_DEFAULT_HEADERS
@@ -20,6 +21,8 @@ _HIDDEN = OPTIONAL_DEFAULT_HEADERS - {"Account-ID", "Call-ID"}
 _DEFAULTS = OPTIONAL_DEFAULT_HEADERS | frozenset(DEFAULT_HEADERS)
 
 
+# The same few names come in every message.
+@lru_cache(maxsize=1_000)
 def normalize_key(key: str) -> str:
     """``Custom-Channel-Vars`` as ``custom_channel_vars``."""
     return key.translate(_KEY)
@@ -27,6 +30,8 @@ def normalize_key(key: str) -> str:
 
 def normalize(value: Any) -> Any:
     """Keys in lower case with underscores, through objects and lists; members that are null go."""
+    if value is None or isinstance(value, str | int | float):
+        return value
     if isinstance(value, Mapping):
         return {normalize_key(key): normalize(item) for key, item in value.items() if item is not None}
     if isinstance(value, list | tuple):
