@@ -162,6 +162,7 @@ class Attachment:
                 headers=properties.headers or {},
                 timestamp=stamp_number(properties.timestamp),
                 broker_zone=self.link.zone,
+                content_encoding=properties.content_encoding,
             )
         )
 

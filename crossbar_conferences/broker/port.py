@@ -60,6 +60,7 @@ class Delivery:
     headers: Mapping[str, Any] = field(default_factory=dict)
     timestamp: int | None = None
     broker_zone: str | None = None
+    content_encoding: str | None = None
 
 
 #: Called for every delivery, in order. It must not block; an exception is logged and counted.

@@ -66,7 +66,7 @@ class PendingCall(Pending):
         """Keep an accepted reply; one with ``Defer-Response`` only counts when no other comes."""
         if self.reply is not None or not self._accept(body):
             return
-        if body.get("Defer-Response") is True:
+        if body.get("Defer-Response") in (True, "true"):
             self.deferred = body
             return
         self.reply = body

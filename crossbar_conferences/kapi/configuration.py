@@ -12,7 +12,7 @@ from typing import Any
 from .messages import Definition, MessageInvalid, Origin, Outgoing, build, check
 from .origins import DATAMGR
 from .routing import CONFIGURATION, encode
-from .types import is_boolean, is_object, is_text
+from .types import is_boolean_or_its_text, is_object, is_text
 
 #: The cache in whose name Kazoo's data layer speaks (amqp.md 8).
 ORIGIN_CACHE = "kazoo_data_cache"
@@ -45,7 +45,7 @@ _CHANGE = Definition(
         "Database": is_text,
         "Doc": is_object,
         "ID": is_text,
-        "Is-Soft-Deleted": is_boolean,
+        "Is-Soft-Deleted": is_boolean_or_its_text,
         "Type": is_text,
     },
 )
@@ -117,7 +117,7 @@ def change_of(body: Any) -> Change:
         type=_text(body.get("Type")),
         revision=_text(body.get("Rev")),
         account_id=_text(body.get("Account-ID")),
-        soft_deleted=body.get("Is-Soft-Deleted") is True,
+        soft_deleted=body.get("Is-Soft-Deleted") in (True, "true"),
         node=_text(body.get("Node")),
     )
 

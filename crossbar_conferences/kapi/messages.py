@@ -127,7 +127,8 @@ def build(
 
 
 def check(definition: Definition, body: Mapping[str, Any]) -> None:
-    """Raise `MessageInvalid` when a body is not of this kind; extra headers are no fault."""
+    """Raise `MessageInvalid` when a body is not of this kind; extra headers are no fault, and a
+    header that is null is one that is not there."""
     if not isinstance(body, Mapping):
         raise MessageInvalid("a message must be a JSON object")
     for header in DEFAULT_HEADERS:
@@ -139,10 +140,10 @@ def check(definition: Definition, body: Mapping[str, Any]) -> None:
             raise MessageInvalid(f"{' or '.join(names)} is missing")
     for header, value in definition.fixed().items():
         allowed = value if isinstance(value, tuple) else (value,)
-        if header in body and body[header] not in allowed:
+        if body.get(header) is not None and body[header] not in allowed:
             raise MessageInvalid(f"{header} is {body[header]!r}")
     for header, is_right in definition.types.items():
-        if header in body and not is_right(body[header]):
+        if body.get(header) is not None and not is_right(body[header]):
             raise MessageInvalid(f"{header} has the wrong type")
 
 

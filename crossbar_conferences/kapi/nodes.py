@@ -39,7 +39,7 @@ _ADVERTISE = Definition(
         "Zone",
         "md5",
     ),
-    types={"Expires": lambda value: is_number(value) and 0 <= value <= MAX_EXPIRES_MS, "Node": is_text},
+    types={"Expires": lambda value: _milliseconds(value) is not None, "Node": is_text},
 )
 
 
@@ -121,12 +121,19 @@ def advertisement_of(body: Any) -> Advertisement:
     media_servers = body.get("Media-Servers")
     return Advertisement(
         node=node,
-        expires_ms=body["Expires"],
+        expires_ms=_milliseconds(body["Expires"]) or 0,
         zone=zone if isinstance(zone, str) else None,
         apps=_apps(body.get("WhApps")),
         version=version if isinstance(version, str) else None,
         media_servers=tuple(media_servers) if isinstance(media_servers, Mapping) else (),
     )
+
+
+def _milliseconds(value: Any) -> float | None:
+    """How long a node lives; Kazoo reads a number that is written as text too."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 10:
+        value = int(value)
+    return value if is_number(value) and 0 <= value <= MAX_EXPIRES_MS else None
 
 
 def _app_fields(app: App) -> dict[str, Any]:

@@ -25,6 +25,11 @@ def is_boolean(value: Any) -> bool:
     return isinstance(value, bool)
 
 
+def is_boolean_or_its_text(value: Any) -> bool:
+    """``true`` or ``false``, also written as text: what Kazoo's own check for booleans takes."""
+    return is_boolean(value) or value in ("true", "false")
+
+
 def is_object(value: Any) -> bool:
     """A JSON object."""
     return isinstance(value, dict)
@@ -48,11 +53,6 @@ def is_filled_list_of_objects(value: Any) -> bool:
 def is_list_of_texts(value: Any) -> bool:
     """A JSON list of nothing but texts."""
     return is_list(value) and all(isinstance(item, str) for item in value)
-
-
-def is_object_of_objects(value: Any) -> bool:
-    """A JSON object whose values are all objects."""
-    return isinstance(value, dict) and all(isinstance(item, dict) for item in value.values())
 
 
 def is_identifier(value: Any) -> bool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 from typing import Any
 
 import orjson
@@ -80,3 +81,28 @@ def test_never_breaks(body: bytes, content_type: str | None) -> None:
     except Undecodable as refused:
         kinds.add(refused.kind)
     assert all(hasattr(BusCounters(), kind) for kind in kinds)
+
+
+def packed(body: bytes) -> Delivery:
+    """A delivery of bytes that are said to be gzip."""
+    return Delivery("conference", "k", body, "application/json", content_encoding="gzip")
+
+
+def test_gzip(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A packed message is read as Kazoo reads it; one that is broken or grows too large is refused."""
+    body = orjson.dumps({**GOOD, "x": "a" * 2_000})
+    assert decode(packed(gzip.compress(body)))["x"] == "a" * 2_000
+    with pytest.raises(Undecodable, match="not_json"):
+        decode(packed(body))
+    with pytest.raises(Undecodable, match="not_json"):
+        decode(packed(gzip.compress(body)[:20]))
+    monkeypatch.setattr(decoding, "MAX_BYTES", 1_000)
+    with pytest.raises(Undecodable, match="too_large"):
+        decode(packed(gzip.compress(body)))
+
+
+def test_other_encodings_are_taken_for_none() -> None:
+    """Kazoo looks for gzip only: a message with another encoding is plain JSON."""
+    assert (
+        decode(Delivery("e", "k", orjson.dumps(GOOD), "application/json", content_encoding="utf-8")) == GOOD
+    )

@@ -157,12 +157,33 @@ def test_advertisement_shapes(whapps: Any, apps: set[str]) -> None:
     assert set(nodes.advertisement_of({**body, "WhApps": whapps}).apps) == apps
 
 
-@pytest.mark.parametrize("expires", ["5000", None, -1, True, 10**12])
+@pytest.mark.parametrize("expires", ["soon", None, -1, True, 10**12, "9" * 10, ""])
 def test_advertisement_refused(expires: Any) -> None:
     """A life that is no sane number of milliseconds is not believed."""
     body = nodes.advertise(NODE, zone="east", expires_ms=1, apps={}).body
     with pytest.raises(MessageInvalid):
         nodes.advertisement_of({**body, "Expires": expires})
+
+
+def test_a_life_is_also_read_from_text() -> None:
+    """Nodes that are no Erlang ones write the number of milliseconds as text; Kazoo takes that."""
+    body = nodes.advertise(NODE, zone="east", expires_ms=1, apps={}).body
+    assert nodes.advertisement_of({**body, "Expires": "5000"}).expires_ms == 5000
+
+
+@pytest.mark.parametrize(("deleted", "meant"), [("true", True), ("false", False), (None, False)])
+def test_a_change_is_read_as_kazoo_reads_it(deleted: str | None, meant: bool) -> None:
+    """Booleans may be texts and headers null, as Kazoo's own check allows: a cache must be flushed."""
+    body = {
+        **configuration.document_change("edited", DATABASE, DOCUMENT, ORIGIN).body,
+        "Is-Soft-Deleted": deleted,
+        "Type": None,
+        "Rev": None,
+    }
+    change = configuration.change_of(body)
+    assert (change.soft_deleted, change.type, change.revision) == (meant, None, None)
+    with pytest.raises(MessageInvalid):
+        configuration.change_of({**body, "Is-Soft-Deleted": "perhaps"})
 
 
 def test_email_invite() -> None:

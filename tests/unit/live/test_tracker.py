@@ -7,10 +7,12 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+import orjson
 import pytest
 
 from crossbar_conferences.broker.bus import Bus
 from crossbar_conferences.broker.memory import MemoryBroker, MemoryTransport
+from crossbar_conferences.broker.port import Binding, Delivery
 from crossbar_conferences.live.feed import EventFeed
 from crossbar_conferences.live.search import SearchLive
 from crossbar_conferences.live.tracker import Tracker
@@ -213,3 +215,34 @@ async def test_an_older_media_side_is_asked_for_the_participants_it_leaves_out()
     assert room is not None and room.locked and not room.partial
     assert room.account_id == ACCOUNT
     assert [(member.call_id, member.is_moderator) for member in room.participants] == [("a@h", True)]
+
+
+async def test_an_answer_of_odd_types_is_no_answer_lost(world: World) -> None:
+    """Of an answer whose figures are texts and whose list is none, everything else is still used."""
+    media_side = MemoryTransport(world.broker)
+    await media_side.start()
+
+    async def answer(delivery: Delivery) -> None:
+        request = orjson.loads(delivery.body)
+        body = {
+            "Event-Category": "conference",
+            "Event-Name": "search_resp",
+            "App-Name": "ecallmgr",
+            "App-Version": "5.0.0",
+            "Node": "ecallmgr@odd",
+            "Msg-ID": request["Msg-ID"],
+            "Conference-ID": "odd",
+            "UUID": "instance",
+            "Run-Time": "90",
+            "Locked": "true",
+            "Zone": None,
+            "Participants": [None, {"Conference-Channel-Vars": {"Member-ID": "4", "Speak": "false"}}],
+        }
+        await media_side.publish("targeted", request["Server-ID"], orjson.dumps(body))
+
+    await media_side.consume(answer, [Binding("conference", "conference.discovery")])
+    room = (await world.tracker.lookup("odd")).room("odd")
+    await media_side.close()
+    assert room is not None
+    assert (room.run_time, room.locked, room.zone) == (90, True, None)
+    assert [(member.participant_id, member.speak) for member in room.participants] == [(4, False)]
