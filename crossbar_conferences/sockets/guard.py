@@ -49,7 +49,7 @@ class SocketGuard:
             has_document = True
         except DocumentMissing:
             has_document = False
-        room = (await self.live.lookup(conference_id)).room(conference_id)
+        room = (await self.live.conference(account_id, conference_id)).room(conference_id)
         access = conference_access(
             account_id,
             conference_id,
