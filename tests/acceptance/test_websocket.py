@@ -31,8 +31,8 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
     """One running sidecar for all tests here; each has conferences of its own."""
     async with AsyncExitStack() as stack:
         if request.param == "embedded":
-            broker = MemoryBroker()
-            yield await open_world(stack, MemoryStore, lambda: MemoryTransport(broker), broker)
+            broker, store = MemoryBroker(), MemoryStore()
+            yield await open_world(stack, lambda: store, lambda: MemoryTransport(broker), broker)
         else:
             couchdb_url, amqp_url = (request.getfixturevalue(name) for name in ("couchdb_url", "amqp_url"))
             yield await open_world(
