@@ -100,6 +100,9 @@ class SearchLive:
             return None
 
     def _sighting(self, collected: Collected, rooms: Mapping[str, Room]) -> Sighting:
+        if not collected.replies:
+            # Nobody could be heard: that is no answer, not an empty one.
+            return Sighting(nodes_expected=collected.expected)
         return Sighting(
             rooms=rooms,
             source="search",
