@@ -105,7 +105,7 @@ class _Audience:
 async def measure(
     server: Server, target: Target, switch_url: str, sessions: int, seconds: float, workers: int
 ) -> Fan:
-    """Have a member of the crowded room muted and unmuted, as fast as the frames come. Raises `SiteFailed`."""
+    """Have somebody muted and unmuted, as fast as the frames come. Raises `SiteFailed`."""
     audience = _Audience(sessions)
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession())

@@ -10,6 +10,7 @@ import asyncio
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
@@ -27,9 +28,8 @@ def application(status: int, headers: dict[str, str], body: bytes) -> web.Applic
     return app
 
 
-async def serve(port: int, path: Path) -> None:
+async def serve(port: int, told: dict[str, Any]) -> None:
     """Serve until the process is ended; several processes may share the port."""
-    told = json.loads(path.read_text())
     app = application(told["status"], told["headers"], told["body"].encode())
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
@@ -38,4 +38,4 @@ async def serve(port: int, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1]), Path(sys.argv[2])))
+    asyncio.run(serve(int(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text())))

@@ -59,9 +59,11 @@ def measure(
             settle(server)
             row = _row(plan, scenario, server, target, workers, connections)
             settle(server)
+            used = usage(floor.pid)
             floor_load = load(scenario, at_floor, connections, plan.seconds)
+            floor_cpu = per_request(usage(floor.pid).cpu - used.cpu, floor_load.requests)
             peer_load = load(scenario, peer, connections, plan.seconds) if peer else None
-            rows.append(_beside(row, floor_load, peer_load))
+            rows.append(_beside(row, floor_load, floor_cpu if workers == 1 else None, peer_load))
     return rows
 
 
@@ -120,10 +122,11 @@ def _row(
     )
 
 
-def _beside(row: Row, floor: wrk.Load, peer: wrk.Load | None) -> Row:
+def _beside(row: Row, floor: wrk.Load, floor_cpu: float | None, peer: wrk.Load | None) -> Row:
     return replace(
         row,
         floor=floor.rate,
+        floor_cpu=floor_cpu,
         peer=peer.rate if peer else None,
         peer_errors=peer.errors if peer else 0,
     )

@@ -22,7 +22,8 @@ from crossbar_conferences.dataset import DataSet, mint_tokens, seed
 from crossbar_conferences.demo.story import SwitchFailed
 from crossbar_conferences.errors import CrossbarConferencesError
 from crossbar_conferences.store.couch import CouchStore
-from scripts.services import ServiceFailed, Services
+from scripts.daemons import ServiceFailed
+from scripts.services import Services
 
 from . import fanout, servers, table, wrk
 from .measure import Plan, Target, measure
@@ -77,25 +78,30 @@ def _run(options: argparse.Namespace, world: World, scenarios: Sequence[Scenario
                 for scenario in group:
                     print(f"… {scenario.title}, workers: {workers}", flush=True)
                     try:
-                        rows += measure(plan, scenario, server, target, peer, workers)
+                        measured = measure(plan, scenario, server, target, peer, workers)
+                        print(table.results(measured), flush=True)
+                        rows += measured
                     except (SiteFailed, SwitchFailed, wrk.WrkFailed) as error:
                         problems.append(str(error))
         if with_fanout:
             print(f"… websocket fan-out, workers: {workers}", flush=True)
-            with servers.sidecar(
-                world.amqp_url, world.couchdb_url, world.folder, workers=_flag(workers)
-            ) as server:
-                target = asyncio.run(_target(world, server.url))
-                fans += [
-                    asyncio.run(
-                        fanout.measure(server, target, world.switch_url, sessions, plan.seconds, workers)
-                    )
-                    for sessions in plan.connections
-                ]
+            try:
+                fans += _fans(world, plan, workers)
+            except (SiteFailed, SwitchFailed) as error:
+                problems.append(str(error))
     print("\n" + table.results(rows))
     if fans:
         print("\n" + table.render(fanout.COLUMNS, [fan.cells() for fan in fans]))
     return verdict(rows, fans, problems)
+
+
+def _fans(world: World, plan: Plan, workers: int) -> list[fanout.Fan]:
+    with servers.sidecar(world.amqp_url, world.couchdb_url, world.folder, workers=_flag(workers)) as server:
+        target = asyncio.run(_target(world, server.url))
+        return [
+            asyncio.run(fanout.measure(server, target, world.switch_url, sessions, plan.seconds, workers))
+            for sessions in plan.connections
+        ]
 
 
 def verdict(rows: Sequence[table.Row], fans: Sequence[fanout.Fan], problems: Sequence[str]) -> int:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from .wrk import Load
 
+#: Stands where there is no number.
+NOTHING = "-"
+
 COLUMNS = (
     "scenario",
     "workers",
@@ -20,6 +23,8 @@ COLUMNS = (
     "RSS MiB",
     "floor req/s",
     "of floor",
+    "floor CPU",
+    "CPU of floor",
     "peer req/s",
     "of peer",
     "errors",
@@ -29,7 +34,8 @@ COLUMNS = (
 @dataclass(frozen=True, slots=True)
 class Row:
     """One measurement. CPU in seconds per request, ``resident`` in bytes, both of every process of
-    the sidecar; trips per request. ``floor`` and ``peer`` are requests per second; ``unconfirmed``
+    the sidecar; trips per request. ``floor`` and ``peer`` are requests per second, ``floor_cpu`` is
+    like ``cpu``; ``unconfirmed``
     counts commands that were waited for in vain."""
 
     scenario: str
@@ -41,6 +47,7 @@ class Row:
     bus_trips: float
     resident: int
     floor: float | None = None
+    floor_cpu: float | None = None
     peer: float | None = None
     peer_errors: int = 0
     unconfirmed: int = 0
@@ -66,6 +73,8 @@ class Row:
             f"{self.resident / 2**20:.0f}",
             _rate(self.floor),
             ratio(load.rate, self.floor),
+            NOTHING if self.floor_cpu is None else f"{self.floor_cpu * 1000:.3f}",
+            ratio(self.cpu, self.floor_cpu),
             _rate(self.peer) + (f" ({self.peer_errors} errors)" if self.peer_errors else ""),
             ratio(load.rate, self.peer),
             str(self.errors),
@@ -74,7 +83,7 @@ class Row:
 
 def ratio(rate: float, other: float | None) -> str:
     """How many times the other's rate; a dash when there is none."""
-    return f"{rate / other:.2f}" if other else "–"
+    return f"{rate / other:.2f}" if other else NOTHING
 
 
 def render(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -89,7 +98,7 @@ def results(rows: Sequence[Row]) -> str:
     """The table of measurements; columns that say nothing anywhere are left out."""
     cells = [row.cells() for row in rows]
     kept = [
-        index for index, _ in enumerate(COLUMNS) if not cells or any(line[index] != "–" for line in cells)
+        index for index, _ in enumerate(COLUMNS) if not cells or any(line[index] != NOTHING for line in cells)
     ]
     return render([COLUMNS[index] for index in kept], [[line[index] for index in kept] for line in cells])
 
@@ -100,7 +109,7 @@ def per_request(total: float, requests: int) -> float:
 
 
 def _rate(value: float | None) -> str:
-    return "–" if value is None else f"{value:,.0f}"
+    return NOTHING if value is None else f"{value:,.0f}"
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
