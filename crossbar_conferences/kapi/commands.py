@@ -49,8 +49,10 @@ _SPOKEN = (
     "Voice",
 )
 _TEXT: _Types = {"Text": is_text, **_PARTICIPANT}
-# Kazoo's list has no name for the grace time; this is FreeSWITCH's own (anchors.md 0.2).
-_PARAMETERS = ("Max-Members", "Caller-ID-Name", "Caller-ID-Number", "endconference_grace_time")
+#: What ``set`` can change in Kazoo's own definition; an ecallmgr of the open core refuses any other.
+OPEN_CORE_PARAMETERS = ("Max-Members", "Caller-ID-Name", "Caller-ID-Number")
+# That list has no name for the grace time; this is FreeSWITCH's own (anchors.md 0.2).
+_PARAMETERS = (*OPEN_CORE_PARAMETERS, "endconference_grace_time")
 
 _DEFINITIONS = (
     _command("lock"),

@@ -163,7 +163,7 @@ def _zones_of(scenario: Scenario | None, zones: tuple[str, ...]) -> tuple[str, .
     "--core",
     type=click.Choice(["5", "master"]),
     default="5",
-    help="Which generation's search answers to give.",
+    help="Whose rules hold: which search answers are given and which commands are refused.",
 )
 @click.option(
     "--trust-unknown-nodes",

@@ -10,6 +10,8 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from ..kapi import conference
+from ..kapi.commands import OPEN_CORE_PARAMETERS
+from ..kapi.messages import MessageInvalid
 from .commands import (
     Command,
     Energy,
@@ -26,15 +28,22 @@ from .commands import (
     Verb,
     selector,
 )
+from .messages import Core
 from .rooms import SwitchRefuses
 
+#: Commands that came with Kazoo 5; the open core's ecallmgr does not know them (amqp.md 11).
+_LATER = frozenset({"vars", "setvar"})
 
-def command_of(body: Mapping[str, Any], conference_id: str) -> Command | None:
+
+def command_of(body: Mapping[str, Any], conference_id: str, core: Core = "5") -> Command | None:
     """The command in a message to a conference, ``None`` for one that changes nothing here.
 
+    ``core``: whose rules hold; "master" refuses what the open core's own checks refuse.
     Raises `MessageInvalid` for a message that ecallmgr would not take (unknown, headers missing),
     `SwitchRefuses` for one that FreeSWITCH would not (another conference, a member id that is none).
     """
+    if core == "master":
+        _check_for_open_core(body)
     if body.get("Application-Name") == "setvar":
         # ecallmgr's own, outside the conference API (amqp.md 5.3).
         return None
@@ -45,6 +54,14 @@ def command_of(body: Mapping[str, Any], conference_id: str) -> Command | None:
     if make is None:
         raise SwitchRefuses(f"{body['Application-Name']} is no command to a running conference")
     return make(conference_id, body)
+
+
+def _check_for_open_core(body: Mapping[str, Any]) -> None:
+    name = body.get("Application-Name")
+    if name in _LATER:
+        raise MessageInvalid(f"unknown conference command: {name}")
+    if name == "set" and body.get("Parameter") not in OPEN_CORE_PARAMETERS:
+        raise MessageInvalid(f"Parameter is {body.get('Parameter')!r}")
 
 
 def _members(body: Mapping[str, Any], header: str = "Participant-ID") -> Selector:

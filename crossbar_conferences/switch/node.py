@@ -243,7 +243,7 @@ class VirtualSwitch:
         if self.faults.ignore_commands or not self.faults.answers:
             return "ignored"
         try:
-            command = command_of(body, conference_id)
+            command = command_of(body, conference_id, self._options.core)
             if command is None:
                 return "nothing"
             await self._media_server.perform(command)

@@ -88,3 +88,20 @@ def test_what_is_not_done(body: dict[str, Any], error: type[Exception]) -> None:
     """What Kazoo would not take or FreeSWITCH not do is no command."""
     with pytest.raises(error):
         command_of(body, "C")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        body_of("vars", Custom_Conference_Vars={"a": "b"}),
+        {**body_of("lock"), "Application-Name": "setvar"},
+        body_of("set", Parameter="endconference_grace_time", Value="30"),
+    ],
+)
+def test_what_the_open_core_refuses(body: dict[str, Any]) -> None:
+    """With the older core's rules, what its ecallmgr would throw away changes nothing here either."""
+    command_of(body, "C")
+    with pytest.raises(MessageInvalid):
+        command_of(body, "C", "master")
+    known = body_of("set", Parameter="Max-Members", Value="5")
+    assert command_of(known, "C", "master") == Parameter("C", "Max-Members", "5")
