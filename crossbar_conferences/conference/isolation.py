@@ -16,8 +16,8 @@ MAXIMUM_ID_BYTES: Final = 128
 
 # A dot would make two words of one in a routing key, ``*`` and ``#`` are its wildcards; blanks,
 # quotes and the like separate on a command line; a slash and a leading ``_`` lead elsewhere in the
-# store. The rest, letters of any script included, is free.
-_FORBIDDEN: Final = re.compile(r"[\x00-\x20\x7f-\xa0.*#/\\'\"`,;|^&<>{}()\[\]$!?%]")
+# store; U+FFFD stands for bytes that were no text. The rest, letters of any script included, is free.
+_FORBIDDEN: Final = re.compile(r"[\x00-\x20\x7f-\xa0\ufffd.*#/\\'\"`,;|^&<>{}()\[\]$!?%]")
 
 
 class Access(Enum):
