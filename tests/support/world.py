@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Coroutine, Mapping
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -65,6 +65,9 @@ class World:
     http: aiohttp.ClientSession
     #: A connection of our own to the broker: what we hear, others hear.
     ears: Transport
+    #: Makes one more transport to the broker, and one more connection to the store.
+    new_transport: Callable[[], Transport]
+    new_store: Callable[[], Store]
     #: Stops and starts the broker; ``None`` where it is not ours to stop.
     broker: MemoryBroker | None
     sent: list[Outgoing] = field(default_factory=list)
@@ -288,24 +291,45 @@ def settings(**more: str) -> Settings:
 
 
 async def open_world(
-    stack: AsyncExitStack, store: Store, transport: Callable[[], Transport], broker: MemoryBroker | None
+    stack: AsyncExitStack,
+    new_store: Callable[[], Store],
+    new_transport: Callable[[], Transport],
+    broker: MemoryBroker | None = None,
 ) -> World:
     """A sidecar and its switch, ready: each knows the other."""
     data = DataSet.fresh()
-    media_side, ears = transport(), transport()
+    media_side, ears = new_transport(), new_transport()
     for each in (media_side, ears):
         stack.push_async_callback(each.close)
         await each.start()
     cluster = Cluster([ZonePlan("local", media_side)])
     stack.push_async_callback(cluster.close)
     await cluster.start()
-    service = await stack.enter_async_context(Service(settings(), store, transport()))
+    store = new_store()
+    service = await stack.enter_async_context(Service(settings(), store, new_transport()))
     await seed(store, data)
     tokens = await mint_tokens(store, data)
     http = await stack.enter_async_context(aiohttp.ClientSession())
-    world = World(service, cluster, store, data, tokens, http, ears, broker)
+    world = World(service, cluster, store, data, tokens, http, ears, new_transport, new_store, broker)
+    await _watch(world)
+    return world
+
+
+@asynccontextmanager
+async def beside(world: World, **more: str) -> AsyncIterator[World]:
+    """One more sidecar in the same world, with other settings and a record of its own."""
+    store = world.new_store()
+    async with Service(settings(**more), store, world.new_transport()) as service:
+        other = replace(world, service=service, store=store, sent=[], operations=[])
+        await _watch(other)
+        yield other
+
+
+async def _watch(world: World) -> None:
+    """Record what the sidecar publishes and asks of the store, and wait until it is known."""
+    service = world.service
     service.bus.recorder = world.sent.append
-    watched: Any = store
+    watched: Any = world.store
     counted = watched.observer
 
     def observe(operation: str, seconds: float, failed: bool) -> None:
@@ -313,7 +337,6 @@ async def open_world(
         counted(operation, seconds, failed)
 
     watched.observer = observe
-    await world.eventually(lambda: ears.connected and service.bus.nodes.count("ecallmgr") > 0)
-    node = cluster.nodes[0]
+    await world.eventually(lambda: world.ears.connected and service.bus.nodes.count("ecallmgr") > 0)
+    node = world.cluster.nodes[0]
     await world.eventually(lambda: node.nodes.get(service.bus.node) is not None)
-    return world

@@ -33,12 +33,14 @@ async def shared_world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
     """The world of every test here: once on the adapters in memory, once on RabbitMQ and CouchDB."""
     async with AsyncExitStack() as stack:
         if request.param == "embedded":
-            broker = MemoryBroker()
-            yield await open_world(stack, MemoryStore(), lambda: MemoryTransport(broker), broker)
+            broker, memory = MemoryBroker(), MemoryStore()
+            yield await open_world(stack, lambda: memory, lambda: MemoryTransport(broker), broker)
         else:
             amqp_url = request.getfixturevalue("amqp_url")
-            store = CouchStore(request.getfixturevalue("couchdb_url"))
-            yield await open_world(stack, store, lambda: RabbitTransport([amqp_url]), None)
+            couchdb_url = request.getfixturevalue("couchdb_url")
+            yield await open_world(
+                stack, lambda: CouchStore(couchdb_url), lambda: RabbitTransport([amqp_url])
+            )
 
 
 @pytest_asyncio.fixture(loop_scope="session")
