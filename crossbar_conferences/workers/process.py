@@ -15,7 +15,7 @@ from .spec import Spec
 
 log = structlog.get_logger(__name__)
 
-#: Called with every message of a worker's but ``ready``.
+#: Called with every message of a worker's.
 OnMessage = Callable[["Worker", Message], None]
 
 
@@ -119,8 +119,7 @@ class Worker:
                 if "ready" in message:
                     self.operations_url = message["ready"]
                     self._ready.set()
-                else:
-                    self._on_message(self, message)
+                self._on_message(self, message)
         finally:
             self._ready.set()
             await self.channel.close()

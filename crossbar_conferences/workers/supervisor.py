@@ -12,7 +12,6 @@ import signal
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from typing import Any
 
 import structlog
 
@@ -28,9 +27,6 @@ log = structlog.get_logger(__name__)
 
 #: Seconds beyond the time for running requests that a worker has to leave broker and store.
 FAREWELL = 10.0
-
-#: Seconds for the first worker; the service is told to be up once there is one.
-READY_WITHIN = 60.0
 
 #: Connections that may wait until a worker accepts them.
 BACKLOG = 1024
@@ -58,6 +54,8 @@ class Supervisor:
         self._stack = AsyncExitStack()
         self._end = asyncio.Event()
         self._reload = asyncio.Event()
+        #: Set once there was a worker that served.
+        self._serving = asyncio.Event()
 
     @property
     def workers(self) -> Mapping[int, Worker]:
@@ -99,17 +97,14 @@ class Supervisor:
 
     async def ready(self) -> bool:
         """Wait until a worker serves, or until the end is asked for; whether one does."""
-        waits: list[asyncio.Task[Any]] = [
-            asyncio.create_task(slot.worker.ready(READY_WITHIN)) for slot in self.slots if slot.worker
-        ]
-        waits.append(asyncio.create_task(self._end.wait()))
+        waits = [asyncio.create_task(self._serving.wait()), asyncio.create_task(self._end.wait())]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for wait in waits:
                 wait.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
-        return bool(self.workers)
+        return self._serving.is_set()
 
     async def _open(self) -> None:
         settings, loop = self._settings, asyncio.get_running_loop()
@@ -156,6 +151,8 @@ class Supervisor:
             one.close()
 
     def _on_message(self, worker: Worker, message: Message) -> None:
+        if worker.is_ready:
+            self._serving.set()
         if "charge" in message:
             others = [other.channel for other in self.workers.values() if other is not worker]
             self.keeper.answer(worker.channel, message, others)

@@ -75,3 +75,29 @@ def test_levels(stderr: Callable[[], str]) -> None:
 def test_the_short_cut_misses_nothing(text: str) -> None:
     """A text is passed over only when none of the patterns could fit it."""
     assert logs.scrub(text) != text
+
+
+def test_a_line_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Worker processes share one pipe: a line goes out in one piece, so that none lands inside another."""
+
+    class Pieces:
+        def __init__(self) -> None:
+            self.written: list[str] = []
+
+        def write(self, text: str) -> None:
+            self.written.append(text)
+
+        def flush(self) -> None:
+            pass
+
+        def isatty(self) -> bool:
+            return False
+
+    pieces = Pieces()
+    monkeypatch.setattr("sys.stderr", pieces)
+    logs.configure("info", "json")
+    structlog.get_logger("test").info("one", number=1)
+    structlog.reset_defaults()
+    assert len(pieces.written) == 1
+    assert json.loads(pieces.written[0])["number"] == 1
+    assert pieces.written[0].endswith("\n")

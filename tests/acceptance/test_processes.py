@@ -1,0 +1,329 @@
+"""Several worker processes on real services: killed, replaced, ended, under traffic."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+
+from crossbar_conferences.broker.bus import Bus
+from crossbar_conferences.broker.port import Binding, Delivery
+from crossbar_conferences.broker.rabbit import RabbitTransport
+from crossbar_conferences.dataset import DataSet, mint_tokens, seed
+from crossbar_conferences.store.couch import CouchStore
+from scripts.daemons import PouchDB, RabbitMQ
+from tests.support.brokers import FAST, on_bus
+from tests.support.serving import Serving, serving
+
+NODE = "crossbar_conferences@processes.test"
+BUCKET = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """A broker and a store that only this module uses, and who may ask there."""
+
+    broker: RabbitMQ
+    store: PouchDB
+    data: DataSet
+    tokens: Mapping[str, str]
+
+    def queues(self) -> list[str]:
+        """The queues of ours that the broker has."""
+        names = self.broker.control("-q", "list_queues", "name", "--no-table-headers").split()
+        return [name for name in names if name.startswith("crossbar_conferences")]
+
+    @property
+    def list_path(self) -> str:
+        """A list of conferences."""
+        return f"/v2/accounts/{self.data.main.id}/conferences"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Of an administrator."""
+        return {"X-Auth-Token": self.tokens["boss"], "Content-Type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    """What only this module uses: its queues are counted, its rate limits are low."""
+    folder = tmp_path_factory.mktemp("processes")
+    broker, store = RabbitMQ(folder / "rabbitmq"), PouchDB(folder / "pouchdb")
+    data = DataSet.fresh()
+
+    async def fill() -> Mapping[str, str]:
+        couch = CouchStore(store.url)
+        await couch.open()
+        try:
+            await seed(couch, data)
+            limits = {"max_bucket_tokens": BUCKET, "tokens_fill_time": "day"}
+            await couch.put("system_config", {"_id": "token_buckets", "default": {"crossbar": limits}})
+            await couch.put("system_config", {"_id": "crossbar", "default": {}})
+            return await mint_tokens(couch, data)
+        finally:
+            await couch.close()
+
+    try:
+        broker.start()
+        store.start()
+        yield Services(broker, store, data, asyncio.run(fill()))
+    finally:
+        store.stop()
+        broker.stop()
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    """A client that opens a connection for every request, as clients that don't know each other do."""
+    connector = aiohttp.TCPConnector(force_close=True, limit=0)
+    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=30)) as session:
+        yield session
+
+
+@asynccontextmanager
+async def workers(services: Services, http: aiohttp.ClientSession, *flags: str) -> AsyncIterator[Serving]:
+    """Two workers, both ready."""
+    given = ("--workers", "2", "--node-name", NODE, *flags)
+    async with serving(services.broker.url, services.store.url, *given) as served:
+        await served.ready_workers(http, 2)
+        yield served
+
+
+@dataclass(slots=True)
+class Traffic:
+    """Requests that go on until told otherwise, at most so many at a time."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    enough: asyncio.Event = field(default_factory=asyncio.Event)
+    goal: int = 0
+
+    async def run(self, http: aiohttp.ClientSession, url: str, headers: Mapping[str, str]) -> None:
+        while not self.over.is_set():
+            try:
+                async with http.get(url, headers=headers) as answer:
+                    await answer.read()
+                    outcome = str(answer.status)
+            except aiohttp.ClientError as error:
+                outcome = type(error).__name__
+            self.outcomes[outcome] += 1
+            if self.outcomes.total() >= self.goal:
+                self.enough.set()
+
+    async def more(self, count: int) -> None:
+        """Wait for so many requests from now on."""
+        self.goal = self.outcomes.total() + count
+        self.enough.clear()
+        async with asyncio.timeout(60):
+            await self.enough.wait()
+
+
+@asynccontextmanager
+async def traffic(services: Services, http: aiohttp.ClientSession, served: Serving) -> AsyncIterator[Traffic]:
+    """Four clients that list conferences."""
+    made = Traffic()
+    url = served.base_url + services.list_path
+    async with asyncio.TaskGroup() as group:
+        for _ in range(4):
+            group.create_task(made.run(http, url, services.headers))
+        try:
+            yield made
+        finally:
+            made.over.set()
+
+
+async def test_a_killed_worker_is_followed_and_nobody_is_refused(
+    services: Services, http: aiohttp.ClientSession
+) -> None:
+    """With kill -9 go the requests that the worker had in hand; then there are two again."""
+    async with workers(services, http) as served, traffic(services, http, served) as made:
+        await made.more(50)
+        os.kill(served.pids(1)[-1], signal.SIGKILL)
+        await made.more(50)
+        await served.until(lambda: len(served.pids(1)) == 2)
+        await served.ready_workers(http, 2)
+        await made.more(50)
+        _, metrics = await served.look(http, "/metrics")
+    assert "crossbar_conferences_worker_restarts_total 1.0" in metrics
+    lost = made.outcomes.total() - made.outcomes["200"]
+    # No more than were in hand, and none of them because nobody listened.
+    assert lost <= 4, made.outcomes
+    assert not {name for name in made.outcomes if "Connector" in name}, made.outcomes
+
+
+async def test_a_reload_loses_no_request(services: Services, http: aiohttp.ClientSession) -> None:
+    """SIGHUP replaces every worker while all requests are answered; sockets get 1001."""
+    async with workers(services, http) as served, traffic(services, http, served) as made:
+        await made.more(20)
+        sockets = [await http.ws_connect(served.ws_url) for _ in range(4)]
+        served.signal(signal.SIGHUP)
+        for socket in sockets:
+            message = await socket.receive(timeout=60)
+            assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1001)
+        await served.logged("reloaded")
+        assert [len(served.pids(index)) for index in range(2)] == [2, 2]
+        await made.more(20)
+    assert set(made.outcomes) == {"200"}, made.outcomes
+    assert not served.events("worker_died")
+
+
+async def test_a_reload_with_a_bad_configuration_changes_nothing(
+    services: Services, http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    """A new worker that cannot start is given up; the old ones serve on."""
+    config = tmp_path / "config.ini"
+    config.write_text("[crossbar_conferences]\nmax_page_size = 10\n")
+    async with workers(services, http, "--config-file", str(config)) as served:
+        config.write_text("[crossbar_conferences]\nmax_page_size = many\n")
+        served.signal(signal.SIGHUP)
+        await served.logged("worker_not_replaced")
+        async with http.get(served.base_url + services.list_path, headers=services.headers) as answer:
+            assert answer.status == 200
+        assert not served.events("worker_died")
+
+
+async def test_sigterm_finishes_what_runs_and_leaves_nothing(
+    services: Services, http: aiohttp.ClientSession
+) -> None:
+    """A request in hand is answered, sockets get 1001, the status is 0, the broker has no queue of ours."""
+    async with workers(services, http) as served:
+        assert services.queues()
+        socket = await http.ws_connect(served.ws_url)
+        halfway, go_on = asyncio.Event(), asyncio.Event()
+
+        async def slow_body() -> AsyncIterator[bytes]:
+            body = orjson.dumps({"data": {"name": "Slow to come"}})
+            yield body[:10]
+            halfway.set()
+            await go_on.wait()
+            yield body[10:]
+
+        async def create() -> int:
+            url = served.base_url + services.list_path
+            async with http.put(url, data=slow_body(), headers=services.headers) as answer:
+                return answer.status
+
+        creating = asyncio.create_task(create())
+        await halfway.wait()
+        served.signal(signal.SIGTERM)
+        message = await socket.receive(timeout=30)
+        assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1001)
+        await socket.close()
+        go_on.set()
+        assert await creating == 201
+        assert await served.ended() == 0
+    assert await asyncio.to_thread(services.queues) == []
+
+
+async def test_shutdown_is_bounded(services: Services, http: aiohttp.ClientSession) -> None:
+    """A request that never ends does not keep the process: it is given its time, and no more."""
+    async with workers(services, http, "--shutdown-timeout-seconds", "0.5") as served:
+        halfway = asyncio.Event()
+
+        async def endless_body() -> AsyncIterator[bytes]:
+            yield b"{"
+            halfway.set()
+            await asyncio.Event().wait()
+
+        async def create() -> None:
+            await http.put(served.base_url + services.list_path, data=endless_body())
+
+        creating = asyncio.create_task(create())
+        await halfway.wait()
+        served.signal(signal.SIGTERM)
+        assert await served.ended() == 0
+        creating.cancel()
+        await asyncio.gather(creating, return_exceptions=True)
+
+
+async def test_workers_leave_when_their_supervisor_is_gone(
+    services: Services, http: aiohttp.ClientSession
+) -> None:
+    """After kill -9 of the supervisor nobody is left behind, neither process nor queue."""
+    async with workers(services, http) as served:
+        served.signal(signal.SIGKILL)
+        # Its output ends when the last of them has closed it.
+        assert await served.ended() == -signal.SIGKILL
+    assert len(served.events("worker_leaving")) == 2
+    assert await asyncio.to_thread(services.queues) == []
+
+
+async def test_a_host_is_one_node(services: Services, http: aiohttp.ClientSession) -> None:
+    """Whatever the number of workers, the others hear one node, started once."""
+    starts: list[int] = []
+    heard = asyncio.Event()
+
+    def on_node(body: dict[str, Any], delivery: Delivery) -> None:
+        if body["Node"] == NODE:
+            starts.append(body["WhApps"]["crossbar"]["Startup"])
+            heard.set()
+
+    listener = Bus(
+        RabbitTransport([services.broker.url], options=FAST), "listener@processes.test", advertise=False
+    )
+    async with on_bus(listener):
+        await listener.listen(on_node, [Binding("nodes", "")])
+        async with workers(services, http) as served:
+            os.kill(served.pids(1)[-1], signal.SIGKILL)
+            await served.until(lambda: len(served.pids(1)) == 2)
+            await served.ready_workers(http, 2)
+            async with asyncio.timeout(30):
+                await heard.wait()
+            # The one that came anew would have told of a later start.
+            assert len(set(starts)) == 1
+            heard.clear()
+            os.kill(served.pids(0)[-1], signal.SIGKILL)
+            async with asyncio.timeout(30):
+                while len(set(starts)) < 2:
+                    heard.clear()
+                    await heard.wait()
+
+
+async def test_rate_tokens_hold_across_workers(services: Services, http: aiohttp.ClientSession) -> None:
+    """Bad tokens over many connections end in 429 after one bucket, not after one for each worker."""
+    async with workers(services, http) as served:
+        url = served.base_url + services.list_path
+
+        async def ask() -> int:
+            async with http.get(url, headers={"X-Auth-Token": "nonsense"}) as answer:
+                return answer.status
+
+        statuses = Counter(await asyncio.gather(*(ask() for _ in range(3 * BUCKET))))
+        assert statuses == {401: BUCKET, 429: 2 * BUCKET}
+        async with http.get(url, headers=services.headers) as answer:
+            assert (await answer.json())["tokens"]["remaining"] == 0
+        _, metrics = await served.look(http, "/metrics")
+    served_by = re.findall(r'request_seconds_count{.*status="4\d\d".*worker="(\d)"} ', metrics)
+    assert set(served_by) == {"0", "1"}
+    assert f"crossbar_conferences_rate_charges_total {3 * BUCKET}.0" in metrics
+
+
+async def test_health_of_the_host(services: Services, http: aiohttp.ClientSession) -> None:
+    """One operations port answers for all workers, and says in time that the host is about to go."""
+    async with workers(services, http, "--drain-seconds", "2") as served:
+        assert (await served.look(http, "/healthz"))[0] == 200
+        status, text = await served.look(http, "/readyz")
+        assert status == 200
+        assert orjson.loads(text)["checks"]["store"]["ok"]
+        _, metrics = await served.look(http, "/metrics")
+        for index in range(2):
+            assert f'crossbar_conferences_bus_connected{{worker="{index}"}} 1.0' in metrics
+        served.signal(signal.SIGTERM)
+        await served.logged("leaving")
+        status, text = await served.look(http, "/readyz")
+        assert (status, orjson.loads(text)["checks"]["process"]["reason"]) == (503, "shutting down")
+        # Whoever was not told yet is still served.
+        async with http.get(served.base_url + services.list_path, headers=services.headers) as answer:
+            assert answer.status == 200
+        assert await served.ended() == 0
