@@ -42,6 +42,9 @@ DEFAULT_TIMEOUT = 2.0
 #: Seconds until every node there is has been heard of: the longest pause between heartbeats.
 HEARTBEAT_ROUND = 15.0
 
+#: One queue takes the replies to all requests, where Kazoo has one for each of its 150 workers.
+_REPLIES = Queue(max_length=15_000)
+
 #: Called with a message's body and its delivery, in order; must not block.
 MessageHandler = Callable[[dict[str, Any], Delivery], Awaitable[None] | None]
 
@@ -120,7 +123,7 @@ class Bus:
         """Begin; returns soon even when no broker is there."""
         self._transport.on_state(self._on_state)
         await self._transport.start()
-        self._replies = await self._transport.consume(self._on_reply)
+        self._replies = await self._transport.consume(self._on_reply, queue=_REPLIES)
         # Replies come through the exchange, not straight to the queue (amqp.md 3.1).
         await self._replies.bind(Binding(TARGETED, self._replies.queue))
         await self.listen(self._on_advertisement, [Binding(NODES, "")], federate=True)

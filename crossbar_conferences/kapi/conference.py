@@ -17,6 +17,7 @@ from .routing import CONFERENCE, encode
 from .types import (
     is_filled_list_of_objects,
     is_identifier,
+    is_list,
     is_object,
     is_text,
 )
@@ -53,9 +54,9 @@ _SEARCH_RESPONSE = Definition(
         "UUID",
         "Zone",
     ),
-    # No more than Kazoo checks: an answer with one odd header still tells the rest, and readers take
-    # a value of the wrong type for absent.
-    types={"Conference-ID": is_text},
+    # Figures are not checked, as in Kazoo: an answer with an odd one still tells the rest, and readers
+    # take a value of the wrong type for absent. An answer whose lists are none tells nothing.
+    types={"Conference-ID": is_text, "Conferences": is_object, "Participants": is_list},
 )
 _CONFERENCE_ERROR = Definition(
     "conference",

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from ..broker.bus import Bus
 from ..broker.holds import HeldBindings
-from ..broker.port import Consumer, Delivery
+from ..broker.port import Consumer, Delivery, Queue
 from ..clock import Clock
 from ..live.feed import EventFeed, Heard
 from . import protocol
@@ -27,6 +27,9 @@ from .history import History, Numbered
 #: Seconds for which an account is heard after its last subscriber left, so that one who
 #: reconnects can resume.
 LINGER = 60.0
+
+#: Documents may be changed in bulk; the broker keeps this many messages for us.
+_QUEUE = Queue(max_length=20_000)
 
 
 class Subscriber(Protocol):
@@ -62,7 +65,7 @@ class Hub:
         self._feed.on_event(self._on_event)
         self._feed.on_gap(self._on_gap)
         self._bus.on_state(self._on_broker)
-        self._consumer = await self._bus.listen(self._on_message, (), federate=True)
+        self._consumer = await self._bus.listen(self._on_message, (), queue=_QUEUE, federate=True)
         self._bindings = HeldBindings(self._consumer)
 
     async def close(self) -> None:

@@ -121,7 +121,7 @@ def test_search_request() -> None:
 
 
 def test_search_response() -> None:
-    """An answer is taken or refused exactly as by Kazoo's own check: only the id has a type there."""
+    """An answer is taken with odd figures, as Kazoo does; one without its id or its lists is refused."""
     body = conference.search_response(
         {"Conference-ID": "room", "Locked": False, "Participants": [], "Run-Time": 3, "Zone": "east"},
         ECALLMGR_ORIGIN,
@@ -134,6 +134,8 @@ def test_search_response() -> None:
     assert conference.is_search_response({**body, "Run-Time": "3", "Locked": "false", "Zone": None})
     faults: tuple[dict[str, Any], ...] = (
         {"Conference-ID": 7},
+        {"Participants": "none"},
+        {"Conferences": []},
         {"Conference-ID": None},
         {"Event-Name": "search_req"},
         {"Msg-ID": None},
