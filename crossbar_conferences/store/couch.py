@@ -22,6 +22,7 @@ from aiocouch import CouchDB
 from aiocouch.attachment import Attachment
 from aiocouch.database import Database
 from aiocouch.document import Document as CouchDocument
+from aiocouch.exception import raises
 from aiocouch.view import AllDocsView
 from aiocouch.view import View as CouchView
 from yarl import URL
@@ -47,6 +48,9 @@ from .views import design_for
 log = structlog.get_logger(__name__)
 
 _DESIGN: Final = "_design/"
+
+#: Characters of encoded parameters that go into a path; CouchDB refuses request lines of 8192 bytes.
+_LONGEST_QUERY: Final = 4096
 
 
 class CouchStore:
@@ -224,7 +228,7 @@ class CouchStore:
 
     async def _rows(self, database: str, view: View, query: ViewQuery) -> list[Row]:
         with self._request("query", view):
-            target = CouchView(self._database(database), view.design, view.name)
+            target = _View(self._database(database), view.design, view.name)
             parameters = _parameters(query)
             if query.keys is None:
                 response = await target.get(**parameters)
@@ -262,6 +266,23 @@ class _DesignDocument(CouchDocument):
         return f"{self._database.endpoint}/{_DESIGN}{quote(self.id.removeprefix(_DESIGN), safe='')}"
 
 
+class _View(CouchView):
+    """aiocouch passes keys on as they are, where the server wants JSON, and whatever their length."""
+
+    @raises(400, "Invalid request")
+    @raises(401, "Read privileges required")
+    @raises(403, "Access forbidden: {reason}")
+    @raises(404, "Specified database, design document or view is missing")
+    async def _get(self, **params: Any) -> dict[str, Any]:
+        encoded = {name: _in_query(name, value) for name, value in params.items()}
+        remote = self._database._remote
+        if len(quote("".join(encoded.values()))) > _LONGEST_QUERY:
+            _, rows = await remote._post(self.endpoint, data=params)
+        else:
+            _, rows = await remote._get(self.endpoint, params=encoded)
+        return _object(rows)
+
+
 class _QuotedAllDocs(AllDocsView):
     """aiocouch's own forgets to quote a database's name (anchors.md 4.1)."""
 
@@ -272,13 +293,12 @@ class _QuotedAllDocs(AllDocsView):
 
 def _parameters(query: ViewQuery) -> dict[str, Any]:
     parameters: dict[str, Any] = {}
-    # aiocouch passes keys on as they are; the server wants JSON.
     if query.start is not None:
-        parameters["startkey"] = orjson.dumps(query.start).decode()
+        parameters["startkey"] = query.start
     if query.start_id is not None:
         parameters["startkey_docid"] = query.start_id
     if query.end is not None:
-        parameters["endkey"] = orjson.dumps(query.end).decode()
+        parameters["endkey"] = query.end
     if query.limit is not None:
         parameters["limit"] = query.limit
     if query.skip:
@@ -288,6 +308,11 @@ def _parameters(query: ViewQuery) -> dict[str, Any]:
     if query.include_docs:
         parameters["include_docs"] = True
     return parameters
+
+
+def _in_query(name: str, value: Any) -> str:
+    # The id is the one parameter that is no JSON there.
+    return str(value) if name == "startkey_docid" else orjson.dumps(value).decode()
 
 
 def _is_passed(row: Row, query: ViewQuery) -> bool:

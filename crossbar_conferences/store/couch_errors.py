@@ -36,6 +36,11 @@ _NO_DATABASE = frozenset({"database does not exist.", "no_db_file"})
 #: Statuses with which a proxy or an overloaded server says that it cannot serve now.
 _AWAY = frozenset({502, 503, 504})
 
+#: How CouchDB itself says so, under other statuses: no answer of the shards (500), no node for them (412).
+_SHARDS_AWAY = frozenset(
+    {"the request could not be processed in a reasonable amount of time.", "progress not possible"}
+)
+
 
 @contextmanager
 def translated(view: View | None) -> Iterator[None]:
@@ -58,7 +63,8 @@ def translated(view: View | None) -> Iterator[None]:
             raise DocumentConflict from error
         raise StoreFault("the document store does not understand") from error
     except aiohttp.ClientResponseError as error:
-        if error.status in _AWAY:
+        reason = str(error.reason) if isinstance(error, RemoteResponseError) else ""
+        if error.status in _AWAY or reason.lower() in _SHARDS_AWAY:
             raise StoreUnreachable from error
         raise StoreFault(f"the document store answered with status {error.status}") from error
     except (aiohttp.ClientError, TimeoutError, OSError) as error:

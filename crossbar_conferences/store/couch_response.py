@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import re
+from typing import Any, Final
 
 import aiohttp
 import orjson
+
+#: What may be an integer beyond 64 bits, which orjson reads as a float; CouchDB keeps it exact.
+_HUGE_INTEGER: Final = re.compile(rb"\d{19,}")
 
 
 class CouchResponse(aiohttp.ClientResponse):
@@ -23,6 +27,8 @@ class CouchResponse(aiohttp.ClientResponse):
 
 
 def _decode(body: bytes) -> Any:
+    if _HUGE_INTEGER.search(body):
+        return json.loads(body)
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:

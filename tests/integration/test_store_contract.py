@@ -378,6 +378,22 @@ async def test_keys(store: Store, database: str) -> None:
     assert await store.query(database, views.BY_NAME, ViewQuery(keys=[])) == []
 
 
+async def test_long_keys(store: Store, database: str) -> None:
+    """A key that is longer than any request line is a key like others, on either end of a range."""
+    await fill(store, database)
+    ids = [row.id for row in await store.query(database, views.BY_ID, ViewQuery())]
+    for length in (5_000, 100_000):
+        long = "a0" + "é" * length
+        after = await store.query(database, views.BY_ID, ViewQuery(start=long, limit=2))
+        before = await store.query(database, views.BY_ID, ViewQuery(start=long, descending=True, skip=1))
+        upto = await store.query(database, views.BY_ID, ViewQuery(end=long))
+        place = len(upto)
+        assert [row.id for row in after] == ids[place : place + 2]
+        assert [row.id for row in before] == ids[:place][::-1][1:]
+        assert [row.id for row in upto] == ids[:place]
+        assert 0 < place < len(ids)
+
+
 async def test_documents_come_along(store: Store, database: str) -> None:
     """Asked to, a row brings its whole document."""
     await fill(store, database)

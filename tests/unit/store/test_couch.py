@@ -126,6 +126,36 @@ async def test_one_request_each(server: Server, store: CouchStore) -> None:
     ]
 
 
+async def test_a_long_question_is_posted(server: Server, store: CouchStore) -> None:
+    """What would make a request line that CouchDB refuses (8192 bytes) goes into the body."""
+    server.answer(200, {"total_rows": 0, "offset": 0, "rows": []})
+    await store.query(
+        DATABASE,
+        views.BY_ID,
+        ViewQuery(start="é" * 700, start_id="x", end=[1], limit=5, descending=True, include_docs=True),
+    )
+    assert server.requests == [
+        (
+            "POST",
+            f"{PATH}/_design/crossbar_conferences/_view/by_id",
+            {
+                "startkey": "é" * 700,
+                "startkey_docid": "x",
+                "endkey": [1],
+                "limit": 5,
+                "descending": True,
+                "include_docs": True,
+            },
+        )
+    ]
+
+
+async def test_huge_integers_stay_exact(server: Server, store: CouchStore) -> None:
+    """CouchDB keeps integers beyond 64 bits as they are, and so does reading them."""
+    server.answer(200, {"_id": "x", "_rev": REV, "n": 2**70})
+    assert (await store.get(DATABASE, "x"))["n"] == 2**70
+
+
 @pytest.mark.parametrize(
     ("user", "password", "expected"), [(None, None, "ad:m in:p@ss"), ("kazoo", "x", "kazoo:x")]
 )
@@ -188,9 +218,11 @@ async def test_a_page_is_no_document(
         (401, "Name or password is incorrect.", StoreRefused),
         (403, "You are not allowed to access this db.", StoreRefused),
         (412, "?", StoreFault),
+        (412, "progress not possible", StoreUnreachable),
         (413, "document_too_large", StoreFault),
         (418, "?", StoreFault),
         (500, "internal_server_error", StoreFault),
+        (500, "The request could not be processed in a reasonable amount of time.", StoreUnreachable),
         (502, "Bad gateway", StoreUnreachable),
         (503, "No server is available", StoreUnreachable),
         (504, "Gateway timeout", StoreUnreachable),
