@@ -74,7 +74,7 @@ def _run(options: argparse.Namespace, world: World, scenarios: Sequence[Scenario
             with servers.sidecar(
                 world.amqp_url, world.couchdb_url, world.folder, workers=_flag(workers), flags=flags
             ) as server:
-                target = asyncio.run(_target(world, server.url))
+                target = asyncio.run(prepared_target(world, server.url))
                 for scenario in group:
                     print(f"… {scenario.title}, workers: {workers}", flush=True)
                     try:
@@ -97,7 +97,7 @@ def _run(options: argparse.Namespace, world: World, scenarios: Sequence[Scenario
 
 def _fans(world: World, plan: Plan, workers: int) -> list[fanout.Fan]:
     with servers.sidecar(world.amqp_url, world.couchdb_url, world.folder, workers=_flag(workers)) as server:
-        target = asyncio.run(_target(world, server.url))
+        target = asyncio.run(prepared_target(world, server.url))
         return [
             asyncio.run(fanout.measure(server, target, world.switch_url, sessions, plan.seconds, workers))
             for sessions in plan.connections
@@ -138,7 +138,7 @@ def machine() -> str:
     )
 
 
-async def _target(world: World, base_url: str) -> Target:
+async def prepared_target(world: World, base_url: str) -> Target:
     """Accounts that no other run has, with an administrator's token."""
     data = DataSet.fresh()
     store = CouchStore(world.couchdb_url)
