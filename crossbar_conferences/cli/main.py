@@ -16,8 +16,10 @@ COMMANDS = {
     "replay": "crossbar_conferences.replay.cli:replay",
     "record": "crossbar_conferences.replay.cli:record",
     "views": "crossbar_conferences.cli.views:views",
+    "doctor": "crossbar_conferences.cli.doctor:doctor",
     "settings": "crossbar_conferences.cli.settings:settings",
     "token": "crossbar_conferences.cli.token:token",
+    "watch": "crossbar_conferences.cli.watch:watch",
     "describe": "crossbar_conferences.cli.describe:describe",
 }
 
