@@ -90,7 +90,8 @@ def document_change(
         "Database": database_encoded,
         "Rev": document.get("_rev"),
         "Type": type_,
-        "Account-ID": document.get("pvt_account_id"),
+        # Old documents do not say whose they are; their database does.
+        "Account-ID": document.get("pvt_account_id") or _account_of(database_encoded),
         # amqp.md 8: Kazoo carries these two swapped, and readers got used to it.
         "Date-Modified": document.get("pvt_created"),
         "Date-Created": document.get("pvt_modified"),
@@ -100,6 +101,11 @@ def document_change(
     app_name, app_version = DATAMGR
     body = build(_CHANGE, fields, replace(origin, app_name=app_name, app_version=app_version))
     return Outgoing(CONFIGURATION, change_key(event, database_encoded, type_, body["ID"]), body)
+
+
+def _account_of(database_encoded: str) -> str | None:
+    kind, *parts = database_encoded.split("%2F")
+    return "".join(parts) if kind == "account" and len(parts) == 3 else None
 
 
 def check_change(body: Any) -> None:

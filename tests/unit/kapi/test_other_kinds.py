@@ -86,6 +86,14 @@ def test_document_change(action: str, deleted: bool | None) -> None:
     )
 
 
+def test_a_change_names_its_account_in_any_case() -> None:
+    """A document without an account is its database's; another database has none."""
+    orphan = {key: value for key, value in DOCUMENT.items() if key != "pvt_account_id"}
+    body = configuration.document_change("edited", "account%2F01%2F23%2F4567", orphan, ORIGIN).body
+    assert body["Account-ID"] == "01234567"
+    assert "Account-ID" not in configuration.document_change("edited", "system_config", orphan, ORIGIN).body
+
+
 def test_document_change_refused() -> None:
     """No other action, and no document without an id."""
     with pytest.raises(MessageInvalid):
