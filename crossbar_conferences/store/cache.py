@@ -28,7 +28,11 @@ class CacheCounters:
 
 
 class DocumentCache:
-    """Reads documents of a store. ``keep`` in seconds, at most ``limit`` documents."""
+    """Reads documents of a store. ``keep`` in seconds, at most ``limit`` documents.
+
+    Beside them it keeps as many ids that name nothing: every request looks for settings that most
+    clusters do not have. Ids that name nothing are endless, so they never push a document out.
+    """
 
     def __init__(self, store: Store, clock: Clock, *, limit: int = 10_000, keep: float = 900.0) -> None:
         self.counters = CacheCounters()
@@ -38,6 +42,7 @@ class DocumentCache:
         self._keep = keep
         self._feed = False
         self._kept: OrderedDict[Key, tuple[float, Document | None]] = OrderedDict()
+        self._absent: OrderedDict[Key, tuple[float, Document | None]] = OrderedDict()
         #: The read that a miss may join; one that a flush overtook is running, but not here.
         self._reads: dict[Key, asyncio.Task[Document | None]] = {}
         self._running: set[asyncio.Task[Document | None]] = set()
@@ -52,9 +57,10 @@ class DocumentCache:
     async def document(self, database: str, doc_id: str) -> Document | None:
         """A document, soft-deleted ones included; ``None`` when it or its database is not there."""
         key = (database, doc_id)
-        if self._is_kept(key):
+        kept = self._find(key)
+        if kept is not None:
             self.counters.hits += 1
-            return self._kept[key][1]
+            return kept[1]
         self.counters.misses += 1
         read = self._reads.get(key)
         if read is None:
@@ -69,10 +75,11 @@ class DocumentCache:
         found: dict[str, Document] = {}
         missing: list[str] = []
         for doc_id in dict.fromkeys(doc_ids):
-            if not self._is_kept((database, doc_id)):
+            kept = self._find((database, doc_id))
+            if kept is None:
                 missing.append(doc_id)
-            elif (kept := self._kept[database, doc_id][1]) is not None:
-                found[doc_id] = kept
+            elif kept[1] is not None:
+                found[doc_id] = kept[1]
         self.counters.hits += len(doc_ids) - len(missing)
         self.counters.misses += len(missing)
         if missing:
@@ -100,7 +107,7 @@ class DocumentCache:
         if heard is None or heard == self.heard:
             self._keep_document(key, document)
         else:
-            self._kept.pop(key, None)
+            self._forget(key)
 
     def flush(self, database: str, doc_id: str, rev: str | None = None) -> None:
         """A document has changed somewhere, to a revision; when that is what is kept, it stays."""
@@ -110,13 +117,14 @@ class DocumentCache:
             return
         self.counters.flushes += 1
         self.heard += 1
-        self._kept.pop(key, None)
+        self._forget(key)
         self._overtake(key)
 
     def set_feed(self, is_up: bool) -> None:
         """Change messages are heard from now on, or not."""
         self._feed = is_up
         self._kept.clear()
+        self._absent.clear()
         self._reads.clear()
         self._flushes += 1
         self.heard += 1
@@ -128,6 +136,7 @@ class DocumentCache:
             read.cancel()
         await asyncio.gather(*reads, return_exceptions=True)
         self._kept.clear()
+        self._absent.clear()
 
     async def _read(self, key: Key) -> Document | None:
         found: Document | None
@@ -139,16 +148,21 @@ class DocumentCache:
             self._keep_document(key, found)
         return found
 
-    def _is_kept(self, key: Key) -> bool:
-        kept = self._kept.get(key)
+    def _find(self, key: Key) -> tuple[float, Document | None] | None:
+        """Until when, and what, is kept of a key."""
+        place = self._kept if key in self._kept else self._absent
+        kept = place.get(key)
         if kept is None:
-            return False
+            return None
         if kept[0] <= self._clock():
-            del self._kept[key]
-            return False
-        if kept[1] is not None:
-            self._kept.move_to_end(key)
-        return True
+            del place[key]
+            return None
+        place.move_to_end(key)
+        return kept
+
+    def _forget(self, key: Key) -> None:
+        self._kept.pop(key, None)
+        self._absent.pop(key, None)
 
     def _overtake(self, key: Key) -> None:
         # A read that is under way may bring what was there before: its result is not kept.
@@ -158,11 +172,11 @@ class DocumentCache:
     def _keep_document(self, key: Key, found: Document | None) -> None:
         if not self._feed:
             return
-        self._kept[key] = (self._clock() + self._keep, found)
-        # Ids that name nothing are endless: they go first, and never push a document out.
-        self._kept.move_to_end(key, last=found is not None)
-        while len(self._kept) > self._limit:
-            self._kept.popitem(last=False)
+        self._forget(key)
+        place = self._absent if found is None else self._kept
+        place[key] = (self._clock() + self._keep, found)
+        while len(place) > self._limit:
+            place.popitem(last=False)
 
     def _over(self, key: Key, done: asyncio.Task[Document | None]) -> None:
         self._running.discard(done)

@@ -120,6 +120,16 @@ async def test_unknown_ids_push_nothing_out(store: Gated, cache: DocumentCache) 
     assert [await requests(store, cache, doc_id) for doc_id in ("a", "b", "c")] == [0, 0, 0]
 
 
+async def test_a_full_cache_still_knows_what_is_not_there(store: Gated, cache: DocumentCache) -> None:
+    """Settings that a cluster does not have are asked for once, however many documents are in use."""
+    await cache.document("system_config", "crossbar")
+    for doc_id in ("a", "b", "c", "d", "a"):
+        await cache.document(DATABASE, doc_id)
+    before = store.counters.requests
+    assert await cache.document("system_config", "crossbar") is None
+    assert store.counters.requests == before
+
+
 async def test_is_flushed(store: Gated, cache: DocumentCache) -> None:
     """A change message makes the next look a read, also of what was not there."""
     old = await cache.document(DATABASE, "a")
