@@ -9,7 +9,7 @@ from typing import Any
 
 from .messages import Definition, Origin, Outgoing, build, check, matches
 from .routing import CALL_EVENTS
-from .types import is_object, is_text
+from .types import is_boolean_or_its_text, is_object, is_text
 
 QUERY_CHANNELS_KEY = "call.status_req.channels"
 
@@ -21,7 +21,7 @@ _QUERY_CHANNELS = {
         category,
         "query_channels_req",
         optional=("Active-Only", "Call-ID", "Fields"),
-        types={"Call-ID": is_text},
+        types={"Active-Only": is_boolean_or_its_text, "Call-ID": is_text},
     )
     for category in CATEGORIES
 }

@@ -69,6 +69,7 @@ _DIAL_RESPONSE = Definition(
     "command",
     required=("Endpoint-Responses",),
     optional=("Application-Name",),
+    values={"Application-Name": ("dial_resp",)},
     types={"Endpoint-Responses": is_filled_list_of_objects},
 )
 _EVENT = Definition(

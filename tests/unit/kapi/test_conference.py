@@ -193,6 +193,7 @@ def test_dial_response() -> None:
     assert set(body) == DEFAULTS | {"Endpoint-Responses"}
     conference.check_dial_response(body)
     conference.check_dial_response({**body, "Application-Name": "dial_resp"})
+    assert not conference.is_dial_answer({**body, "Application-Name": "dial"})
     assert conference.is_dial_answer(body)
     assert not conference.is_dial_answer({**body, "Endpoint-Responses": []})
 

@@ -39,6 +39,9 @@ def test_query_channels(category: str) -> None:
         "Msg-ID": "m",
     }
     call.check_query_channels(outgoing.body)
+    call.check_query_channels({**outgoing.body, "Active-Only": "true"})
+    with pytest.raises(MessageInvalid):
+        call.check_query_channels({**outgoing.body, "Active-Only": 1})
     body = call.query_channels_response({"abc": {}}, Origin(*ECALLMGR, "ecallmgr@e1"), "m")
     assert call.is_query_channels_response(body)
     assert call.is_query_channels_response({**body, "Event-Category": "call_event"})
