@@ -84,6 +84,11 @@ class RabbitTransport:
         return None if self._primary is None else self._primary.name
 
     @property
+    def brokers_up(self) -> frozenset[str]:
+        """The brokers that are connected, of whatever zone, as ``host:port``."""
+        return frozenset(link.name for link in (*self._own, *self._others) if link.up)
+
+    @property
     def counters(self) -> TransportCounters:
         """What was counted so far."""
         return self._counters

@@ -13,16 +13,16 @@ from ..errors import CrossbarConferencesError
 from ..settings import Settings, options
 from ..store.couch import CouchStore
 from ..store.names import ACCOUNTS, account_database, is_account_id
-from ..store.port import DatabaseMissing, DocumentMissing, ViewQuery
-from ..store.views import ACCOUNTS_BY_NAME, OWN_DESIGN, design_of
+from ..store.port import DatabaseMissing, ViewQuery
+from ..store.views import ACCOUNTS_BY_NAME, INSTALLED, OWN_DESIGN, design_of, look
 from .adapters import open_store
 
-#: What is found or done in one database.
-INSTALLED, OTHER, MISSING, NO_DATABASE = "installed", "other version", "missing", "no such database"
+#: What is found where the other states of `store.views` can't be.
+NO_DATABASE = "no such database"
 
 _STORE_SETTINGS = ("config_file", "couchdb_url", "couchdb_user", "couchdb_password", "store_timeout_seconds")
 
-_Look = Callable[[CouchStore, str, Mapping[str, Any]], Awaitable[str]]
+_Act = Callable[[CouchStore, str, Mapping[str, Any]], Awaitable[str]]
 
 
 @click.group()
@@ -49,41 +49,41 @@ def install(settings: Settings, account_ids: tuple[str, ...]) -> None:
 @options(*_STORE_SETTINGS)
 def status(settings: Settings, account_ids: tuple[str, ...]) -> None:
     """Tell which databases have the views; exit status 1 when one hasn't. Changes nothing."""
-    found = _run(settings, account_ids, _look)
+    found = _run(settings, account_ids, look)
     if not all(state == INSTALLED for state in found.values()):
         raise click.exceptions.Exit(1)
 
 
-def _run(settings: Settings, account_ids: tuple[str, ...], look: _Look) -> dict[str, str]:
+def _run(settings: Settings, account_ids: tuple[str, ...], act: _Act) -> dict[str, str]:
     for account_id in account_ids:
         if not is_account_id(account_id):
             raise click.BadParameter(f"{account_id} is no account id")
     try:
-        return asyncio.run(_each(settings, account_ids, look))
+        return asyncio.run(_each(settings, account_ids, act))
     except CrossbarConferencesError as error:
         raise click.ClickException(str(error)) from None
 
 
-async def _each(settings: Settings, account_ids: tuple[str, ...], look: _Look) -> dict[str, str]:
+async def _each(settings: Settings, account_ids: tuple[str, ...], act: _Act) -> dict[str, str]:
     found: dict[str, str] = {}
     async with _opened(settings) as store:
-        await _note(store, ACCOUNTS, look, found)
+        await _note(store, ACCOUNTS, act, found)
         if not account_ids and found[ACCOUNTS] == INSTALLED:
             rows = await store.query(ACCOUNTS, ACCOUNTS_BY_NAME, ViewQuery())
             account_ids = tuple(dict.fromkeys(row.id for row in rows if is_account_id(row.id)))
         elif not account_ids:
             click.echo("The accounts can't be listed before the views of the accounts database are there.")
         for account_id in account_ids:
-            await _note(store, account_database(account_id), look, found)
+            await _note(store, account_database(account_id), act, found)
     return found
 
 
-async def _note(store: CouchStore, database: str, look: _Look, found: dict[str, str]) -> None:
+async def _note(store: CouchStore, database: str, act: _Act, found: dict[str, str]) -> None:
     design = design_of(database)
     if design is None:
         return
     try:
-        found[database] = await look(store, database, design)
+        found[database] = await act(store, database, design)
     except DatabaseMissing:
         found[database] = NO_DATABASE
     click.echo(f"{database}: {OWN_DESIGN} {found[database]}")
@@ -92,15 +92,6 @@ async def _note(store: CouchStore, database: str, look: _Look, found: dict[str, 
 async def _install(store: CouchStore, database: str, design: Mapping[str, Any]) -> str:
     await store.install(database, design)
     return INSTALLED
-
-
-async def _look(store: CouchStore, database: str, design: Mapping[str, Any]) -> str:
-    try:
-        stored = dict(await store.get(database, design["_id"]))
-    except DocumentMissing:
-        return MISSING
-    stored.pop("_rev", None)
-    return INSTALLED if stored == design else OTHER
 
 
 @asynccontextmanager

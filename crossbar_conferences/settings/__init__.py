@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .describe import as_object, as_text, describe
 from .errors import SettingsError
-from .flags import load_or_exit, options
+from .flags import load_or_error, load_or_exit, options
 from .load import load, unknown_variables
 from .table import SETTINGS, Setting, Settings, ZoneUrl
 from .values import mask_url
@@ -19,6 +19,7 @@ __all__ = [
     "as_text",
     "describe",
     "load",
+    "load_or_error",
     "load_or_exit",
     "mask_url",
     "options",

@@ -10,7 +10,7 @@ import click
 
 from .errors import SettingsError
 from .load import load
-from .table import SETTINGS, Setting
+from .table import SETTINGS, Setting, Settings
 
 
 class BadSettings(click.ClickException):
@@ -19,11 +19,14 @@ class BadSettings(click.ClickException):
     exit_code = 2
 
 
-def options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def options(
+    *names: str, read: Callable[[Mapping[str, Any]], Any] | None = None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a click command a flag for each setting (or for those named), and ``settings=``.
 
     The decorated function gets the effective `Settings` as keyword argument ``settings``, beside
-    its own parameters. A bad value ends the program with exit status 2.
+    its own parameters. A bad value ends the program with exit status 2, unless ``read`` (flags by
+    name to whatever ``settings`` is then) does otherwise.
     """
     unknown = set(names) - {setting.name for setting in SETTINGS}
     if unknown:
@@ -34,7 +37,7 @@ def options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         @wraps(function)
         def command(*arguments: Any, **values: Any) -> Any:
             flags = {setting.name: values.pop(_parameter(setting)) for setting in chosen}
-            return function(*arguments, settings=load_or_exit(flags), **values)
+            return function(*arguments, settings=(read or load_or_exit)(flags), **values)
 
         decorated: Callable[..., Any] = command
         for setting in reversed(chosen):
@@ -46,6 +49,14 @@ def options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 def load_or_exit(flags: Mapping[str, Any]) -> Any:
     """`load` for a command: ``None`` flags were not given, a bad value exits with status 2."""
+    found = load_or_error(flags)
+    if isinstance(found, SettingsError):
+        raise BadSettings(str(found))
+    return found
+
+
+def load_or_error(flags: Mapping[str, Any]) -> Settings | SettingsError:
+    """`load` for a command that tells of bad values itself."""
     texts = {
         name: value if isinstance(value, str) else str(value).lower()
         for name, value in flags.items()
@@ -54,7 +65,7 @@ def load_or_exit(flags: Mapping[str, Any]) -> Any:
     try:
         return load(texts)
     except SettingsError as error:
-        raise BadSettings(str(error)) from None
+        return error
 
 
 def _option(setting: Setting) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

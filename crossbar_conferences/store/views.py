@@ -12,10 +12,15 @@ from typing import Any, Final
 
 from ..resources import design_document
 from .names import ACCOUNTS, account_id_of
-from .port import View
+from .port import DocumentMissing, Store, View
 
 #: The name of our design document, in whatever database.
 OWN_DESIGN: Final = "crossbar_conferences"
+
+#: What is found of our design document in a database.
+INSTALLED: Final = "installed"
+OTHER: Final = "other version"
+MISSING: Final = "missing"
 
 BY_ID: Final = View(OWN_DESIGN, "by_id")
 BY_NUMBER: Final = View(OWN_DESIGN, "by_number")
@@ -38,6 +43,18 @@ def design_of(database: str) -> Mapping[str, Any] | None:
     if account_id_of(database) is not None:
         return _stored("account")
     return _stored("accounts") if database == ACCOUNTS else None
+
+
+async def look(store: Store, database: str, design: Mapping[str, Any]) -> str:
+    """What a database has of a design document of ours: `INSTALLED`, `OTHER` or `MISSING`.
+
+    Changes nothing; raises the store's errors."""
+    try:
+        stored = dict(await store.get(database, design["_id"]))
+    except DocumentMissing:
+        return MISSING
+    stored.pop("_rev", None)
+    return INSTALLED if stored == design else OTHER
 
 
 @cache
