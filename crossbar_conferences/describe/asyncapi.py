@@ -28,18 +28,20 @@ def document(version: str) -> dict[str, Any]:
                 "messages": {
                     **{action: {"$ref": f"#/components/messages/{action}"} for action in ACTIONS},
                     "reply": {"$ref": "#/components/messages/reply"},
+                    "gap": {"$ref": "#/components/messages/gap"},
                     **{name: {"$ref": f"#/components/messages/{name}"} for name in _pushed()},
                 },
             }
         },
         "operations": {
             "send": _operation("receive", ACTIONS),
-            "push": _operation("send", ("reply", *_pushed())),
+            "push": _operation("send", ("reply", "gap", *_pushed())),
         },
         "components": {
             "messages": {
                 **{action: {"payload": _request(action)} for action in ACTIONS},
                 "reply": {"payload": _reply()},
+                "gap": {"summary": "Events may have passed unheard: subscribe again", "payload": _gap()},
                 **{name: {"summary": text, "payload": _event()} for name, text in _pushed().items()},
             }
         },
@@ -67,7 +69,13 @@ def _request(action: str) -> dict[str, Any]:
             "account_id": _TEXT,
             "binding": _TEXT,
             "bindings": {"type": "array", "items": _TEXT},
-            "since": {"type": "integer", "description": "the last sequence number that was seen"},
+            "since": {
+                "description": "the last sequence number that was seen, or those by conference",
+                "anyOf": [
+                    {"type": "integer"},
+                    {"type": "object", "additionalProperties": {"type": "integer"}},
+                ],
+            },
             "all": {"type": "boolean", "description": "unsubscribe from everything"},
         },
     }
@@ -93,8 +101,37 @@ def _reply() -> dict[str, Any]:
             "action": {"const": "reply"},
             "request_id": _TEXT,
             "status": {"enum": ["success", "error"]},
-            "data": {"type": "object"},
+            "data": {"type": "object", "properties": _answers()},
         },
+    }
+
+
+def _answers() -> dict[str, Any]:
+    texts = {"type": "array", "items": _TEXT}
+    return {
+        "subscribed": {**texts, "description": "every binding of the session"},
+        "subscriptions": texts,
+        "unsubscribed": texts,
+        "errors": texts,
+        "response": {"const": "pong"},
+        "gap": {"type": "boolean", "description": "with since: whether events were lost"},
+        "snapshots": {
+            "description": "by conference: how things are, and the number from which on events follow",
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "required": ["seq"],
+                "properties": {"seq": {"type": "integer"}},
+            },
+        },
+    }
+
+
+def _gap() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["action", "subscribed_key", "subscription_key"],
+        "properties": {"action": {"const": "gap"}, "subscribed_key": _TEXT, "subscription_key": _TEXT},
     }
 
 
