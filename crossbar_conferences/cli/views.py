@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -13,12 +13,18 @@ from ..errors import CrossbarConferencesError
 from ..settings import Settings, options
 from ..store.couch import CouchStore
 from ..store.names import ACCOUNTS, account_database, is_account_id
-from ..store.port import DatabaseMissing, ViewQuery
+from ..store.port import DatabaseMissing, StoreUnreachable, View, ViewQuery
 from ..store.views import ACCOUNTS_BY_NAME, INSTALLED, OWN_DESIGN, design_of, look
 from .adapters import open_store
 
 #: What is found where the other states of `store.views` can't be.
 NO_DATABASE = "no such database"
+
+#: What is said of a database whose views have not been built in time; CouchDB goes on building them.
+BUILDING: Final = "still building"
+
+#: Seconds that the views of one database may take to be built.
+BUILT_WITHIN: Final = 600.0
 
 _STORE_SETTINGS = ("config_file", "couchdb_url", "couchdb_user", "couchdb_password", "store_timeout_seconds")
 
@@ -38,8 +44,8 @@ def views() -> None:
 @click.argument("account_ids", metavar="[ACCOUNT_ID]...", nargs=-1)
 @options(*_STORE_SETTINGS)
 def install(settings: Settings, account_ids: tuple[str, ...]) -> None:
-    """Install the views in the databases of these accounts, by default of all."""
-    found = _run(settings, account_ids, _install)
+    """Install the views in the databases of these accounts, by default of all; waits until built."""
+    found = _run(settings, account_ids, install_and_wait)
     if not all(state == INSTALLED for state in found.values()):
         raise click.ClickException("not every database has the views")
 
@@ -89,9 +95,31 @@ async def _note(store: CouchStore, database: str, act: _Act, found: dict[str, st
     click.echo(f"{database}: {OWN_DESIGN} {found[database]}")
 
 
-async def _install(store: CouchStore, database: str, design: Mapping[str, Any]) -> str:
+async def install_and_wait(
+    store: CouchStore,
+    database: str,
+    design: Mapping[str, Any],
+    *,
+    within: float = BUILT_WITHIN,
+    pause: float = 1.0,
+) -> str:
+    """Put a design document in place, and wait until CouchDB has built its views (seconds).
+
+    CouchDB answers no question before; the build goes on while nobody asks. `INSTALLED` or `BUILDING`."""
     await store.install(database, design)
-    return INSTALLED
+    view = View(OWN_DESIGN, next(iter(design["views"])))
+    try:
+        async with asyncio.timeout(within):
+            while True:
+                try:
+                    await store.query(database, view, ViewQuery(limit=1))
+                    return INSTALLED
+                except StoreUnreachable:
+                    # It is away, and that ends the command, or it is building.
+                    await store.ping()
+                    await asyncio.sleep(pause)
+    except TimeoutError:
+        return BUILDING
 
 
 @asynccontextmanager
