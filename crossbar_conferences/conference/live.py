@@ -104,7 +104,7 @@ def reconcile(found: Iterable[Room], heard_since: Iterable[Event], known: Rooms)
         rival = best.get(room.conference_id)
         if rival is None or (room.run_time or 0) > (rival.run_time or 0):
             best[room.conference_id] = room
-    rooms = {key: _carry_talk(room, known.get(key)) for key, room in best.items()}
+    rooms = {key: _carry_talk(_filled(room, known.get(key)), known.get(key)) for key, room in best.items()}
     for event in heard_since:
         rooms = apply(rooms, event)
     return rooms
@@ -253,6 +253,13 @@ def _with(room: Room, member: Participant) -> Room:
             member if other.participant_id == member.participant_id else other for other in room.participants
         ),
     )
+
+
+def _filled(room: Room, known: Room | None) -> Room:
+    """A summary says less than what was followed of the same run."""
+    if not room.partial or known is None or known.partial or known.instance_id != room.instance_id:
+        return room
+    return replace(known, locked=room.locked, run_time=room.run_time)
 
 
 def _carry_talk(room: Room, known: Room | None) -> Room:

@@ -237,3 +237,19 @@ def test_every_row_takes_an_event_without_a_member(kind: str) -> None:
     """A row that is told of nobody neither fails nor invents anybody."""
     state = live.apply({}, heard(kind))
     assert all(not room.participants for room in state.values())
+
+
+def test_a_summary_does_not_empty_a_room() -> None:
+    """A later answer without participants leaves those that were followed, in the same run only."""
+    whole = room_from_search(
+        {
+            "Conference-ID": "c",
+            "UUID": "i1",
+            "Participants": [{"Participant-ID": 1, "Conference-Channel-Vars": flags()}],
+        }
+    )
+    summary = room_from_search({"Conference-ID": "c", "UUID": "i1", "Is-Locked": True, "Run-Time": 9})
+    room = live.reconcile([summary], [], {"c": whole})["c"]
+    assert (len(room.participants), room.locked, room.run_time, room.partial) == (1, True, 9, False)
+    later = room_from_search({"Conference-ID": "c", "UUID": "i2"})
+    assert live.reconcile([later], [], {"c": whole})["c"].partial
