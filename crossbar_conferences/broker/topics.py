@@ -22,10 +22,17 @@ def topic_matches(pattern: str, routing_key: str) -> bool:
     return reached[-1]
 
 
+@lru_cache(maxsize=16_384)
+def _plain_start(pattern: str) -> str:
+    """What every routing key that a pattern fits begins with."""
+    return pattern.partition("*")[0].partition("#")[0].rstrip(".")
+
+
 def hears(exchange_type: str | None, pattern: str, routing_key: str) -> bool:
     """Whether a binding on an exchange of this type lets a message through."""
     if exchange_type == "fanout":
         return True
     if exchange_type == "topic":
-        return topic_matches(pattern, routing_key)
+        # Of ten thousand accounts' bindings hardly any is meant: most are seen to differ at once.
+        return routing_key.startswith(_plain_start(pattern)) and topic_matches(pattern, routing_key)
     return pattern == routing_key
