@@ -71,6 +71,9 @@ KAZOO_VERSION = "5.0.0"
 #: Connections that may wait until a process accepts them.
 BACKLOG = 1024
 
+#: Seconds between the last accepted connection and the closing of idle ones.
+LINGER = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class Share:
@@ -104,6 +107,8 @@ class Service:
         self.settings = settings
         self.store = store
         self.clock = clock
+        # What is only kept for a while is counted by a clock that nobody sets.
+        steady = time.monotonic
         self.share = share
         #: Set when we are about to go: we still serve, but nobody should send us more.
         self.leaving = False
@@ -113,10 +118,10 @@ class Service:
         )
         self.feed: EventFeed = EventFeed(self.bus, clock)
         self.cache: DocumentCache = DocumentCache(
-            store, clock, limit=settings.document_cache_size, keep=settings.document_cache_seconds
+            store, steady, limit=settings.document_cache_size, keep=settings.document_cache_seconds
         )
         self.pages: PageCache = PageCache(
-            store, clock, limit=settings.document_cache_size, keep=settings.document_cache_seconds
+            store, steady, limit=settings.document_cache_size, keep=settings.document_cache_seconds
         )
         self.system = SystemConfig(self.cache, settings.node_name, settings.zone)
         self.auth = AuthRoom(
@@ -137,7 +142,7 @@ class Service:
                 self.bus,
                 self.feed,
                 search,
-                clock,
+                steady,
                 reconcile_every=settings.reconcile_seconds,
                 idle_after=settings.live_idle_seconds,
                 bind_within=settings.search_timeout_ms / 1000,
@@ -156,7 +161,7 @@ class Service:
         self.metrics: Metrics = Metrics(self)
         self.load: Load = Load(settings.concurrent_requests, self.metrics.observe_request)
         self._keys: IdempotencyKeys[Any] = IdempotencyKeys(
-            clock, keep=settings.idempotency_seconds, limit=settings.idempotency_entries
+            steady, keep=settings.idempotency_seconds, limit=settings.idempotency_entries
         )
         self._stack = AsyncExitStack()
         self._urls: dict[str, str] = {}
@@ -297,6 +302,9 @@ class Service:
     async def _stop_accepting(self) -> None:
         for site in self._sites:
             await site.stop()
+        if self._sites:
+            # Who has just connected gets to say what it wants before idle connections are closed.
+            await asyncio.sleep(LINGER)
 
     def _pipeline(self, proxies: frozenset[str], include_auth_token: bool) -> Pipeline:
         settings = self.settings

@@ -30,7 +30,8 @@ class BoundedCache(Generic[Key, Value]):
         if entry is None:
             return None
         stored_at, value = entry
-        if self._clock() - stored_at >= self._max_age:
+        # A clock that was set back would keep what was stored before that for too long.
+        if not 0 <= self._clock() - stored_at < self._max_age:
             del self._entries[key]
             return None
         self._entries.move_to_end(key)

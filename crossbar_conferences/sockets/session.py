@@ -154,7 +154,9 @@ class Session:
 
     def _take_token(self) -> None:
         now = self.clock()
-        self._tokens = min(self.limits.rate, self._tokens + (now - self._filled) * self.limits.refill)
+        # A clock that was set back must not take tokens away.
+        passed = max(0.0, now - self._filled)
+        self._tokens = min(self.limits.rate, self._tokens + passed * self.limits.refill)
         self._filled = now
         if self._tokens < 1:
             raise Refused(f"rate limiting threshold hit for {self.id}!")

@@ -257,10 +257,12 @@ class Reservations:
         assert self._local is not None
         doc_id = _document_id(claim.account_id, kind, value)
         holder, until = self._local.held.get(doc_id, (claim.conference_id, 0.0))
-        if holder != claim.conference_id and until > self._clock():
+        now = self._clock()
+        # What lies further ahead was taken before the clock was set back.
+        if holder != claim.conference_id and 0 < until - now <= FRESH:
             return _beside(holder, claim.conference_id)
-        self._local.held = {key: entry for key, entry in self._local.held.items() if entry[1] > self._clock()}
-        self._local.held[doc_id] = (claim.conference_id, self._clock() + FRESH)
+        self._local.held = {key: entry for key, entry in self._local.held.items() if entry[1] > now}
+        self._local.held[doc_id] = (claim.conference_id, now + FRESH)
         return _Outcome.TAKEN
 
 

@@ -97,6 +97,8 @@ def test_the_cache_is_bounded() -> None:
     assert (cache.get("a"), cache.get("b"), cache.get("c"), len(cache)) == (1, None, 3, 2)
     now[0] = 10.0
     assert cache.get("a") is None
+    now[0] = -10.0
+    assert cache.get("c") is None
     cache.drop("nothing")
     cache.clear()
     assert len(cache) == 0

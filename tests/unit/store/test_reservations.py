@@ -267,6 +267,8 @@ async def test_without_the_right_to_a_database(clock: Time) -> None:
         assert not await reservations.reserve(claim("c2", "1", "2", name="n"))
         clock.now += 11
         assert not await reservations.reserve(claim("c3", "1"))
+        clock.now -= 3600
+        assert not await reservations.reserve(claim("c4", "1"))
         await reservations.own(ACCOUNT, "c1")
         assert await reservations.owner("c1") is None
     assert [entry["event"] for entry in logs] == ["reservations_in_process_only"]
