@@ -15,6 +15,7 @@ class TcpProxy:
     - `cut`: every open connection breaks, new ones are served;
     - `refuse` until `resume`: every connection breaks, new ones break at once;
     - `freeze` until `resume`: connections stay open but nothing passes, as with a host that hangs;
+    - `deafen` until `resume`: what the client sends passes, what the service sends does not;
     - `delay`: seconds that every chunk waits, in both directions;
     - `corrupt`: the next chunk from the service arrives as zeros.
     """
@@ -28,6 +29,8 @@ class TcpProxy:
         self._writers: set[asyncio.StreamWriter] = set()
         self._flowing = asyncio.Event()
         self._flowing.set()
+        self._hearing = asyncio.Event()
+        self._hearing.set()
         self._refusing = False
         self._corrupt = False
 
@@ -67,6 +70,10 @@ class TcpProxy:
         """Let nothing pass until `resume`."""
         self._flowing.clear()
 
+    def deafen(self) -> None:
+        """Let nothing that the service sends pass until `resume`."""
+        self._hearing.clear()
+
     def corrupt(self) -> None:
         """Spoil the next chunk that the service sends."""
         self._corrupt = True
@@ -75,6 +82,7 @@ class TcpProxy:
         """Serve again."""
         self._refusing = False
         self._flowing.set()
+        self._hearing.set()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -96,6 +104,8 @@ class TcpProxy:
         with suppress(OSError):
             while chunk := await source.read(_CHUNK):
                 await self._flowing.wait()
+                if spoils:
+                    await self._hearing.wait()
                 if self.delay:
                     await asyncio.sleep(self.delay)
                 if spoils and self._corrupt:
