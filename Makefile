@@ -5,7 +5,7 @@ SERVICES := $(BIN)/python scripts/services.py run --
 # `make test TESTS="tests/unit -k envelope"` runs a part.
 TESTS ?=
 
-.PHONY: demo test bench lint format clean
+.PHONY: demo test reliability bench lint format clean
 
 # Stays up until Ctrl-C; `make demo ONCE=1` ends after the last step. ARGS are handed on.
 demo:
@@ -15,6 +15,11 @@ demo:
 test:
 	@scripts/bootstrap
 	$(SERVICES) $(BIN)/python -m pytest -q --cov --cov-report=term $(TESTS)
+
+# Breaks store and broker in every way and writes what happened into docs/reliability.md.
+reliability:
+	@scripts/bootstrap
+	WRITE_RELIABILITY=1 $(SERVICES) $(BIN)/python -m pytest -q tests/faults
 
 # wrk against a sidecar on real services; `make bench ARGS=--quick`, ARGS="--scenario lock --seconds 2".
 bench:

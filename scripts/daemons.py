@@ -100,6 +100,24 @@ class RabbitMQ:
             self._server.wait(STOP_SECONDS)
             self._server = None
 
+    def control(self, *command: str) -> str:
+        """What a command of ``rabbitmqctl`` says of this broker; raises `ServiceFailed`."""
+        program = ensure_rabbitmq().with_name("rabbitmqctl")
+        try:
+            done = subprocess.run(
+                [str(program), *command],
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=START_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            raise ServiceFailed(f"rabbitmqctl {command[0]} did not end") from None
+        if done.returncode:
+            raise ServiceFailed(f"rabbitmqctl {command[0]}: {done.stderr.strip()[-500:]}")
+        return done.stdout
+
     def _environment(self) -> dict[str, str]:
         folder = str(self.folder)
         ours = {
