@@ -11,8 +11,9 @@ The same database remembers which account an id belongs to (design 3.3, account 
 Where writers want several things in common, each may get some of them. Then the one whose conference
 has the lower id waits a moment, and the other lets go; so one of them wins, whatever else they want.
 
-Where the database cannot be made (no right to), a table in this process is the fallback: races
-between processes are then decided by the views alone, and a warning says so once.
+Where the database is refused (no right to it), a table in this process is the fallback: races
+between processes are then decided by the views alone, and a warning says so once. It is tried again
+from time to time: CouchDB also refuses everybody for a while who gave wrong passwords.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ DATABASE: Final = "crossbar_conferences"
 
 #: Seconds for which a reservation counts although its holder does not use it: it may be writing.
 FRESH: Final = 10.0
+
+#: Seconds after which a database that was refused is tried again.
+REFUSED_FOR: Final = 60.0
 
 #: How often, and how long apart (seconds), a rival that may let go is given the time to.
 _PATIENCE: Final = 10
@@ -94,6 +98,7 @@ class _Local:
     """The fallback: what is being written by this process."""
 
     held: dict[str, tuple[str, float]] = field(default_factory=dict)
+    until: float = 0.0
 
 
 class Reservations:
@@ -136,7 +141,7 @@ class Reservations:
 
     async def owner(self, conference_id: str) -> str | None:
         """The account that an id is known to belong to."""
-        if self._local is not None:
+        if self._is_refused():
             return None
         try:
             found = await self._store.get(DATABASE, _document_id("", "conference", conference_id))
@@ -156,7 +161,7 @@ class Reservations:
                 raise result
 
     async def _take(self, claim: Claim, kind: Kind, value: str) -> _Outcome:
-        if self._local is not None:
+        if self._is_refused():
             return self._take_locally(claim, kind, value)
         account_id = "" if kind == "conference" else claim.account_id
         document = {
@@ -176,6 +181,7 @@ class Reservations:
             if self._local is None:
                 log.warning("reservations_in_process_only", reason=str(error))
                 self._local = _Local()
+            self._local.until = self._clock() + REFUSED_FOR
             return self._take_locally(claim, kind, value)
         return _Outcome.TAKEN
 
@@ -242,16 +248,20 @@ class Reservations:
 
     async def _let_go(self, claim: Claim, kind: Kind, value: str) -> None:
         doc_id = _document_id(claim.account_id, kind, value)
-        if self._local is not None:
-            if self._local.held.get(doc_id, ("", 0.0))[0] == claim.conference_id:
-                del self._local.held[doc_id]
+        if self._local is not None and self._local.held.get(doc_id, ("", 0.0))[0] == claim.conference_id:
+            del self._local.held[doc_id]
+        if self._is_refused():
             return
         try:
             held = await self._store.get(DATABASE, doc_id)
             if held.get("conference_id") == claim.conference_id:
                 await self._store.delete(DATABASE, doc_id, held["_rev"])
-        except (DocumentMissing, DocumentConflict, DatabaseMissing):
+        except (DocumentMissing, DocumentConflict, DatabaseMissing, StoreRefused):
             return
+
+    def _is_refused(self) -> bool:
+        # As below: a clock may be set back.
+        return self._local is not None and 0 < self._local.until - self._clock() <= REFUSED_FOR
 
     def _take_locally(self, claim: Claim, kind: Kind, value: str) -> _Outcome:
         assert self._local is not None

@@ -12,7 +12,14 @@ from structlog.testing import capture_logs
 from crossbar_conferences.store.memory import MemoryStore
 from crossbar_conferences.store.names import account_database
 from crossbar_conferences.store.port import Document, StoreRefused, StoreUnreachable
-from crossbar_conferences.store.reservations import DATABASE, Claim, Clashes, Reservations, numbers_of
+from crossbar_conferences.store.reservations import (
+    DATABASE,
+    REFUSED_FOR,
+    Claim,
+    Clashes,
+    Reservations,
+    numbers_of,
+)
 
 ACCOUNT, OTHER = "a" * 32, "b" * 32
 
@@ -272,6 +279,25 @@ async def test_without_the_right_to_a_database(clock: Time) -> None:
         await reservations.own(ACCOUNT, "c1")
         assert await reservations.owner("c1") is None
     assert [entry["event"] for entry in logs] == ["reservations_in_process_only"]
+
+
+async def test_a_refusal_is_not_for_ever(clock: Time, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that was refused is tried again, and what it knows counts once more."""
+    store, refusing = MemoryStore(), Refusing()
+    await store.create_database(account_database(ACCOUNT))
+    reservations = Reservations(store, clock)
+    await reservations.own(ACCOUNT, "c1")
+    monkeypatch.setattr(store, "put", refusing.put)
+    assert not await reservations.reserve(claim("c1", "1"))
+    assert await reservations.owner("c1") is None
+    monkeypatch.undo()
+    clock.now += REFUSED_FOR - 1
+    assert await reservations.owner("c1") is None
+    clock.now += 1
+    assert await reservations.owner("c1") == ACCOUNT
+    assert not await reservations.reserve(claim("c2", "2"))
+    others = Reservations(store, clock)
+    assert await others.reserve(claim("c3", "2")) == Clashes(("2",))
 
 
 async def test_remembers_whose_an_id_is(reservations: Reservations) -> None:
