@@ -1,4 +1,4 @@
-"""Puts RabbitMQ (Debian) and PouchDB Server (npm, pinned) on the machine; a second call does nothing."""
+"""Puts RabbitMQ and HAProxy (Debian) and PouchDB Server (npm, pinned) on the machine, once."""
 
 from __future__ import annotations
 
@@ -54,6 +54,28 @@ def ensure_rabbitmq() -> Path:
     if program is None:
         raise InstallFailed("rabbitmq-server was installed, but its program is not where it should be")
     return program
+
+
+def ensure_haproxy() -> Path:
+    """The HAProxy program, installed from Debian when it is not there; only tests need it."""
+    with _one_at_a_time():
+        found = _haproxy()
+        if found is None:
+            if os.geteuid() != 0 or shutil.which("apt-get") is None:
+                raise InstallFailed("HAProxy is missing: install haproxy")
+            with _no_service_start():
+                _run("apt-get", "update", "-q")
+                _run("apt-get", "install", "-q", "-y", "--no-install-recommends", "haproxy")
+            found = _haproxy()
+    if found is None:
+        raise InstallFailed("haproxy was installed, but its program is not where it should be")
+    return found
+
+
+def _haproxy() -> Path | None:
+    # Debian has it where only root looks.
+    found = shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    return Path(found) if found else None
 
 
 def ensure_pouchdb() -> Path:
