@@ -54,6 +54,12 @@ _ENTRIES = (
     Entry("store_unreachable", 503, "datastore_unreachable", "the document store cannot be reached"),
     Entry("store_fatal", 503, "datastore_fault", "the check for numbers in use failed"),
     Entry("bus_unavailable", 503, "bus_unavailable", "the message broker cannot be reached"),
+    Entry(
+        "live_unknown",
+        503,
+        "live_state_unknown",
+        "the media side is silent, so it is not known whose this id is",
+    ),
     Entry("overloaded", 503, "overloaded", "more requests at once than the limit; try again later"),
 )
 
@@ -164,3 +170,8 @@ def store_missing(cause: str) -> ApiError:
 def bus_unavailable() -> ApiError:
     """503: the command cannot be published."""
     return ApiError("bus_unavailable", {"message": "message broker unavailable"})
+
+
+def live_unknown() -> ApiError:
+    """503: whether the conference runs for another account cannot be found out now."""
+    return ApiError("live_unknown", {"message": "media servers did not answer"})

@@ -19,7 +19,7 @@ from ..store.documents import Documents
 from ..store.port import DocumentMissing
 from ..store.reservations import Reservations
 from . import envelope
-from .errors import bad_identifier
+from .errors import bad_identifier, live_unknown
 from .exchange import Exchange, is_true
 
 
@@ -76,6 +76,9 @@ class Reader:
             room = found.room(exchange.conference_id)
             if room is not None and room.account_id == exchange.account_id:
                 sighting = found
+            if room is None and exchange.verb == "PUT" and not _is_complete(found):
+                # A node that is slow to answer would still do what it is told, whoever says it.
+                raise live_unknown()
         owner = None if has_document else await self.reservations.owner(exchange.conference_id)
         access = conference_access(
             exchange.account_id,
@@ -103,3 +106,7 @@ class Reader:
         exchange.answer.also_matches = (revision,)
         tag = envelope.live_tag(revision, presentation.stable(room)) if room else revision
         exchange.answer.etag = f'"{tag}"'
+
+
+def _is_complete(found: Sighting) -> bool:
+    return len(found.nodes_heard) >= found.nodes_expected
