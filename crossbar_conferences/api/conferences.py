@@ -22,7 +22,7 @@ from ..store.documents import Documents
 from ..store.port import DocumentMissing, Row
 from . import envelope
 from .actions import Actions
-from .errors import ApiError, bad_identifier, validation_error
+from .errors import ApiError, bad_identifier, conflict, validation_error
 from .exchange import Exchange, is_true
 from .options import is_dry_run
 from .reading import Reader
@@ -58,7 +58,7 @@ class CollectionHandler:
         doc_id = documents.new_document_id()
         wanted = exchange.data_object.get("id")
         if config.allow_onboarding_setting_id and isinstance(wanted, str):
-            doc_id = _chosen_id(wanted)
+            doc_id = await self._chosen_id(exchange, wanted)
         fields.pop("id", None)
         exchange.prepared = documents.created(doc_id, fields, author(exchange), self._now())
 
@@ -74,6 +74,16 @@ class CollectionHandler:
             return
         show(exchange, await self.saver.save(exchange.account_id, fresh))
         answer.location = f"{exchange.path}/{fresh['_id']}"
+
+    async def _chosen_id(self, exchange: Exchange, wanted: str) -> str:
+        """An id that the client chose; not one under which another account has a conference."""
+        doc_id = _well_formed(wanted)
+        owner = await self.reader.reservations.owner(doc_id)
+        room = (await self.reader.live_state.lookup(doc_id)).room(doc_id)
+        holders = {owner, room.account_id if room else None}
+        if holders - {None, exchange.account_id}:
+            raise conflict()
+        return doc_id
 
     def _now(self) -> int:
         return gregorian_seconds(self.reader.now())
@@ -183,10 +193,10 @@ class DocumentHandler:
         document = await self.reader.conference(exchange)
         room = await self.reader.live(exchange)
         now = self.reader.now()
-        exchange.answer.data = {
-            **envelope.public(document),
-            "_read_only": presentation.read_only(room, now),
-        }
+        shown = envelope.public(document)
+        if exchange.identity is not None and exchange.identity.conference_id is not None:
+            shown = documents.for_guest(shown)
+        exchange.answer.data = {**shown, "_read_only": presentation.read_only(room, now)}
         exchange.answer.metadata.update(presentation.metadata(room, now))
         self.reader.tag(exchange, room)
 
@@ -287,7 +297,7 @@ async def validated(system: SystemConfig, data: Any) -> Mapping[str, Any]:
     return result
 
 
-def _chosen_id(wanted: str) -> str:
+def _well_formed(wanted: str) -> str:
     if len(wanted) != 32 or not is_conference_id(wanted):
         details = {"message": "ID must be 32 characters", "target": 32, "cause": wanted, "value": wanted}
         raise validation_error({"id": {"minLength": details}})

@@ -20,6 +20,7 @@ from ..auth.failures import (
     TooManyRequests,
 )
 from ..auth.gate import AuthRoom
+from ..auth.identity import Identity
 from ..auth.system_config import SystemConfig
 from . import credentials
 from .errors import ApiError, forbidden, invalid_credentials, too_many_requests, validation_error
@@ -87,7 +88,7 @@ class Gate:
             # Below no account: nobody but the cluster's master could mean anything by it.
             raise forbidden()
         identity = exchange.identity
-        if identity.conference_id is not None and not _is_guests_own(exchange, identity.conference_id):
+        if identity.conference_id is not None and not _is_guests_own(exchange, identity):
             # A public link's token opens one conference, to look at (links.py).
             raise forbidden()
         try:
@@ -121,8 +122,11 @@ class Gate:
         return buckets.bucket_name(exchange.client_ip, exchange.parameters.get("account_id"))
 
 
-def _is_guests_own(exchange: Exchange, conference_id: str) -> bool:
-    return exchange.verb == "GET" and exchange.parameters.get("conference_id") == conference_id
+def _is_guests_own(exchange: Exchange, guest: Identity) -> bool:
+    # Of this very account: in one below it the same id would be another conference.
+    is_here = exchange.parameters.get("account_id") == guest.account_id
+    is_this = exchange.parameters.get("conference_id") == guest.conference_id
+    return exchange.verb == "GET" and is_here and is_this
 
 
 def as_error(failure: AuthFailure) -> ApiError:
