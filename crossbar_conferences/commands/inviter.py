@@ -18,7 +18,7 @@ from typing import Any
 import structlog
 
 from ..broker.bus import Bus
-from ..broker.port import BrokerError
+from ..broker.port import BrokerError, CallTimeout
 from ..clock import Clock, gregorian_seconds
 from ..kapi import notifications
 from ..kapi.messages import Outgoing
@@ -107,22 +107,20 @@ class Inviter:
     async def _follow(self, message: Outgoing) -> None:
         conference_id = message.body.get("Conference-ID")
         try:
-            collected = await self._bus.collect(
-                message, timeout=self._timeout, until=notifications.is_final_update
-            )
-        except BrokerError as error:
-            await self._keep(message, str(error))
-            return
-        except asyncio.CancelledError:
-            await self._keep(message, "shut down before it was confirmed")
-            raise
-        updates = [reply for reply in collected.replies if notifications.is_final_update(reply)]
-        if not updates:
+            # Whoever takes it may say "pending" first: only what is final ends the wait.
+            update = await self._bus.call(message, notifications.is_final_update, self._timeout)
+        except CallTimeout:
             self.counters.failed += 1
             log.warning("invitation_unanswered", conference_id=conference_id)
             await self._keep(message, "timeout")
             return
-        status, reason = updates[0].get("Status"), updates[0].get("Failure-Message")
+        except BrokerError as error:
+            await self._keep(message, str(error) or "message broker unavailable")
+            return
+        except asyncio.CancelledError:
+            await self._keep(message, "shut down before it was confirmed")
+            raise
+        status, reason = update.get("Status"), update.get("Failure-Message")
         if status != "failed":
             self.counters.completed += 1
             return
