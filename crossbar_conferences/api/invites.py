@@ -110,7 +110,8 @@ class Calendar:
 def _read(data: Any) -> tuple[Mapping[str, Any], invitation.Meeting | None, dict[str, Any]]:
     checked = validate("conferences.email_invite", data)
     if checked.errors:
-        return {}, None, dict(checked.errors)
+        # Only here Kazoo escapes the dots of a path too (http.md 5.6).
+        return {}, None, {path.replace(".", "%2E"): error for path, error in checked.errors.items()}
     meeting, errors = invitation.read_meeting(checked.value)
     return checked.value, meeting, dict(errors)
 

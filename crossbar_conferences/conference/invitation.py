@@ -19,6 +19,9 @@ from icalendar import Calendar, Event, vRecur, vText
 #: Minutes of a meeting whose length was not given.
 DEFAULT_DURATION = 60
 
+#: Years in which a meeting may begin: what calendars know, far from the ends of time.
+_FIRST_YEAR, _LAST_YEAR = 1970, 2199
+
 #: The longest meeting, in minutes: a week.
 MAX_DURATION = 7 * 24 * 60
 
@@ -176,16 +179,14 @@ def _zone(value: Any, errors: Errors) -> ZoneInfo | None:
 def _start(value: Any, zone: ZoneInfo | None, errors: Errors) -> datetime | None:
     try:
         start = datetime.fromisoformat(value)
+        if not _FIRST_YEAR <= start.year <= _LAST_YEAR:
+            raise ValueError
     except (TypeError, ValueError):
         errors["start"] = _error("wrong_format", "Field is not in the correct format", value)
         return None
     if start.tzinfo is None:
         return start.replace(tzinfo=zone or UTC)
-    try:
-        return start.astimezone(zone or UTC)
-    except (OverflowError, ValueError):
-        errors["start"] = _error("wrong_format", "Field is not in the correct format", value)
-        return None
+    return start.astimezone(zone or UTC)
 
 
 def _duration(value: Any, errors: Errors) -> int:
