@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -21,7 +22,7 @@ from crossbar_conferences.kapi.messages import Outgoing
 from crossbar_conferences.service import Service
 from crossbar_conferences.settings import Settings, load
 from crossbar_conferences.store.names import account_database
-from crossbar_conferences.store.port import Store
+from crossbar_conferences.store.port import DocumentMissing, Store
 from crossbar_conferences.switch.cluster import Cluster, ZonePlan
 from crossbar_conferences.switch.rooms import Room
 
@@ -73,6 +74,8 @@ class World:
     sent: list[Outgoing] = field(default_factory=list)
     #: What was asked of the store: the names of its operations.
     operations: list[str] = field(default_factory=list)
+    #: Ids of the notifications that were kept for a retry.
+    kept_notifications: list[str] = field(default_factory=list)
 
     @property
     def account(self) -> str:
@@ -104,7 +107,7 @@ class World:
         sent = {"accept": "application/json", **(headers or {})}
         if who is not None:
             sent["x-auth-token"] = self.tokens.get(who, who)
-        content = raw if raw is not None else None if body is None else orjson.dumps(body)
+        content = raw if raw is not None else None if body is None else json.dumps(body).encode()
         if content is not None:
             sent.setdefault("content-type", "application/json")
         url = URL(self.service.base_url + path, encoded=True).update_query(query)
@@ -203,6 +206,27 @@ class World:
     async def done(self, conference_id: str, count: int = 1) -> None:
         """Wait until the switch has dealt with so many commands and dials for a conference."""
         await self.eventually(lambda: len(self.told(conference_id)) >= count)
+
+    async def write(self, database: str, document: Mapping[str, Any]) -> None:
+        """Store a document over what is there, and have the sidecar read it anew."""
+        try:
+            stored = await self.store.get(database, document["_id"])
+        except DocumentMissing:
+            stored = {}
+        revision = {"_rev": stored["_rev"]} if stored else {}
+        fields = {key: value for key, value in document.items() if key != "_rev"}
+        await self.store.put(database, {**fields, **revision})
+        self._forget(database, document["_id"])
+
+    async def erase(self, database: str, document_id: str) -> None:
+        """Remove a document, and have the sidecar miss it."""
+        stored = await self.store.get(database, document_id)
+        await self.store.delete(database, document_id, str(stored["_rev"]))
+        self._forget(database, document_id)
+
+    def _forget(self, database: str, document_id: str) -> None:
+        self.service.cache.flush(database, document_id)
+        self.service.auth.flush(database, document_id)
 
     async def publish(self, exchange: str, routing_key: str, body: Mapping[str, Any]) -> None:
         """Say something on the bus, as another app would."""
@@ -320,7 +344,7 @@ async def beside(world: World, **more: str) -> AsyncIterator[World]:
     """One more sidecar in the same world, with other settings and a record of its own."""
     store = world.new_store()
     async with Service(settings(**more), store, world.new_transport()) as service:
-        other = replace(world, service=service, store=store, sent=[], operations=[])
+        other = replace(world, service=service, store=store, sent=[], operations=[], kept_notifications=[])
         await _watch(other)
         yield other
 
@@ -337,6 +361,15 @@ async def _watch(world: World) -> None:
         counted(operation, seconds, failed)
 
     watched.observer = observe
+    put = watched.put
+
+    async def noted_put(database: str, document: Mapping[str, Any]) -> str:
+        rev: str = await put(database, document)
+        if database == "pending_notifications":
+            world.kept_notifications.append(document["_id"])
+        return rev
+
+    watched.put = noted_put
     await world.eventually(lambda: world.ears.connected and service.bus.nodes.count("ecallmgr") > 0)
     node = world.cluster.nodes[0]
     await world.eventually(lambda: node.nodes.get(service.bus.node) is not None)

@@ -34,7 +34,14 @@ async def shared_world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
         if request.param == "embedded":
             broker, memory = MemoryBroker(), MemoryStore()
-            yield await open_world(stack, lambda: memory, lambda: MemoryTransport(broker), broker)
+
+            def connection() -> MemoryStore:
+                # Each sidecar's own, so that what one asks is not taken for another's.
+                store = MemoryStore()
+                store._databases = memory._databases
+                return store
+
+            yield await open_world(stack, connection, lambda: MemoryTransport(broker), broker)
         else:
             amqp_url = request.getfixturevalue("amqp_url")
             couchdb_url = request.getfixturevalue("couchdb_url")
@@ -49,4 +56,5 @@ async def world(shared_world: World) -> World:
     await shared_world.cluster.perform(["reset"])
     shared_world.sent.clear()
     shared_world.operations.clear()
+    shared_world.kept_notifications.clear()
     return shared_world

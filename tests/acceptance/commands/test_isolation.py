@@ -5,6 +5,7 @@ Kazoo lets any account with a token command any id (design 3.3).
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Literal
@@ -87,8 +88,9 @@ async def test_no_action_reaches_another_account(ours: World, kind: Kind) -> Non
     """Every action on an id of another account is a 404, and nothing is published."""
     theirs = await _theirs(ours, kind)
     heard = await listen(ours)
+    further = itertools.cycle([{"wait": "100"}, {"dry_run": "true"}, {"fresh": "true"}])
     for action, data, on in ACTIONS:
-        for query in ({}, {"wait": "100"}, {"dry_run": "true"}, {"fresh": "true"}):
+        for query in ({}, next(further)):
             answer = await ours.act(theirs, action, data, *on, **query)
             assert (answer.status, answer.body["message"]) == (404, "bad_identifier"), (action, query, on)
             assert answer.data == {"cause": theirs, "message": "bad identifier"}
@@ -198,6 +200,38 @@ async def _subscribe(
     answer: dict[str, Any] = orjson.loads(await socket.receive_str(timeout=10))
     assert answer["action"] == "reply", answer
     return answer
+
+
+async def test_whose_an_id_is_must_be_known_to_command_it(ours: World) -> None:
+    """While the media side is silent, an id without a document may be another account's: 503.
+
+    A node that does not answer in time would still do what it is told."""
+    theirs = await _theirs(ours, "ad hoc")
+    mine = await ours.create()
+    await ours.cluster.perform(["fault", "all", "silent", "on"])
+    answer = await ours.act(theirs, "lock")
+    assert (answer.status, answer.body["message"]) == (503, "live_state_unknown")
+    assert ours.published == []
+    assert (await ours.act(mine, "lock")).status == 202
+
+
+async def test_a_chosen_id_is_not_another_accounts(world: World) -> None:
+    """Where clients may choose ids, one of another account is a conflict, stored or running."""
+    config = {"_id": "crossbar", "default": {"allow_onboarding_setting_id": True}}
+    stored = await _theirs(world, "stored")
+    running = secrets.token_hex(16)
+    await world.start_room(running, "name=Otto", account=world.other, known=False)
+    await world.write("system_config", config)
+    try:
+        async with beside(world) as choosing:
+            for taken in (stored, running):
+                body = {"data": {"name": f"Mine {_word()}", "id": taken}}
+                answer = await choosing.put(choosing.path(), body)
+                assert (answer.status, answer.body["message"]) == (409, "datastore_conflict")
+            body = {"data": {"name": f"Mine {_word()}", "id": secrets.token_hex(16)}}
+            assert (await choosing.put(choosing.path(), body)).status == 201
+    finally:
+        await world.erase("system_config", "crossbar")
 
 
 #: Ids that would be something else in a store's path, a routing key, a command line or a log.
