@@ -44,7 +44,7 @@ KEYS = st.sampled_from(
             "verb",
         ),
         *("caller_id_name", "target_call_id", "profile", "_read_only", "pvt_type", "should_soft_delete"),
-        *("account_name", "conference_name", "conference_pin", "auth_token", "select", "jsonp", "accept"),
+        *("account_name", "conference_name", "conference_pin", "auth_token", "select", "accept", "csv"),
     )
 )
 ACTIONS = st.sampled_from(

@@ -51,7 +51,7 @@ class Answer:
         return self.body["metadata"]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class House:
     """Everything that runs, and what was asked and said."""
 
