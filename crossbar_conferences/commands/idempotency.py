@@ -53,13 +53,13 @@ class IdempotencyKeys(Generic[Answer]):
 
         A request that failed is forgotten: the next one under its key tries again. A caller that
         is cancelled does not end work that others wait for. Raises `KeyReused`."""
-        self._expire()
         name = (account_id, key)
         entry = self._entries.get(name)
-        if entry is not None:
+        if entry is not None and (entry.expires > self._clock() or not entry.task.done()):
             if entry.fingerprint != fingerprint:
                 raise KeyReused
             return await asyncio.shield(entry.task), True
+        self._make_room()
         task = asyncio.ensure_future(work())
         assert isinstance(task, asyncio.Task)
         entry = _Entry(fingerprint, task, self._clock() + self._keep)
@@ -80,11 +80,15 @@ class IdempotencyKeys(Generic[Answer]):
         if (done.cancelled() or done.exception() is not None) and entry is not None and entry.task is done:
             del self._entries[name]
 
-    def _expire(self) -> None:
-        now = self._clock()
-        while self._entries:
-            name, entry = next(iter(self._entries.items()))
-            over = entry.expires <= now or len(self._entries) >= self._limit
-            if not over or not entry.task.done():
-                return
+    def _make_room(self) -> None:
+        now, excess = self._clock(), len(self._entries) - self._limit + 1
+        gone = []
+        for name, entry in self._entries.items():
+            if entry.expires > now and excess <= 0:
+                break
+            # One that still runs stays, and does not keep younger ones from going.
+            if entry.task.done():
+                gone.append(name)
+                excess -= 1
+        for name in gone:
             del self._entries[name]
