@@ -315,7 +315,7 @@ class Service:
             charge_valid_tokens=settings.charge_valid_tokens,
         )
         reader = Reader(self.documents, self.live, self.reservations, self.clock)
-        saver = Saver(self.documents, self.reservations)
+        saver = Saver(self.documents, self.reservations, self.announcer)
         dialer = Dialer(
             self.bus,
             self.live,
@@ -325,7 +325,9 @@ class Service:
             channel_category=settings.channel_query_category,
         )
         repeats = Repeats(self._keys)
-        actions = Actions(reader, self.executor, dialer, repeats, settings.wait_limit_ms)
+        actions = Actions(
+            reader, self.executor, dialer, repeats, settings.wait_limit_ms, settings.dial_timeout_ms
+        )
         links = Links(
             self.documents,
             self.cache,

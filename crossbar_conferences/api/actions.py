@@ -34,13 +34,15 @@ from .repeats import Repeats
 
 @dataclass(frozen=True, slots=True)
 class Actions:
-    """Carries out actions for the handlers. ``wait_limit`` in milliseconds."""
+    """Carries out actions for the handlers. ``wait_limit`` and ``dial_timeout``, of a dial that names
+    none, in milliseconds."""
 
     reader: Reader
     executor: Executor
     dialer: Dialer
     repeats: Repeats
     wait_limit: int
+    dial_timeout: int
 
     async def conference(self, exchange: Exchange) -> None:
         """An action on the conference itself."""
@@ -118,7 +120,9 @@ class Actions:
         wait_seconds(exchange, self.wait_limit)
         dry = is_dry_run(exchange)
         context = self._in(exchange, await self.reader.checked(exchange))
-        plan = await self.dialer.plan(read_dial(request, context), context, exchange.account)
+        # The media side counts in seconds.
+        asked = read_dial(request, context, max(1, round(self.dial_timeout / 1000)))
+        plan = await self.dialer.plan(asked, context, exchange.account)
         answer = exchange.answer
         answer.status, answer.explicit = 202, True
         if dry:

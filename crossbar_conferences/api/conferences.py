@@ -70,7 +70,7 @@ class CollectionHandler:
         if is_dry_run(exchange):
             await self.saver.check(exchange.account_id, fresh, None)
             answer.status, answer.data = 200, envelope.public(fresh)
-            answer.metadata["dry_run"] = True
+            show_unwritten(exchange, self.saver.announced("created", exchange.account_id, fresh))
             return
         show(exchange, await self.saver.save(exchange.account_id, fresh))
         answer.location = f"{exchange.path}/{fresh['_id']}"
@@ -237,7 +237,7 @@ class DocumentHandler:
         if is_dry_run(exchange):
             await self.saver.check(exchange.account_id, fresh, stored)
             exchange.answer.data = envelope.public(fresh)
-            exchange.answer.metadata["dry_run"] = True
+            show_unwritten(exchange, self.saver.announced("edited", exchange.account_id, fresh))
             return
         show(exchange, await self.saver.save(exchange.account_id, fresh, stored))
 
@@ -246,11 +246,11 @@ class DocumentHandler:
         assert stored is not None
         exchange.answer.data = envelope.public(stored)
         exchange.answer.metadata["deleted"] = True
-        if is_dry_run(exchange):
-            exchange.answer.metadata["dry_run"] = True
-            return
         soft = exchange.flag("should_soft_delete", default=True)
         gone = documents.deleted(stored, author(exchange), self._now()) if soft else stored
+        if is_dry_run(exchange):
+            show_unwritten(exchange, self.saver.announced("deleted", exchange.account_id, gone))
+            return
         await self.saver.remove(exchange.account_id, gone, soft=soft)
 
 
@@ -273,6 +273,11 @@ def show(exchange: Exchange, stored: Mapping[str, Any]) -> None:
     exchange.answer.document = stored
     exchange.answer.revision = stored["_rev"]
     exchange.answer.data = envelope.public(stored)
+
+
+def show_unwritten(exchange: Exchange, messages: list[dict[str, Any]]) -> None:
+    """Mark a dry run: ``data`` stays the document, the messages stand beside it."""
+    exchange.answer.metadata.update(dry_run=True, messages=messages)
 
 
 async def check_owner(owners: Documents, exchange: Exchange) -> None:

@@ -13,8 +13,11 @@ from typing import Any
 
 import structlog
 
+from ..commands.announcer import Announcer
+from ..commands.executor import shown
 from ..conference import document as documents
 from ..store.documents import Documents
+from ..store.names import account_database, encoded
 from ..store.port import (
     Document,
     DocumentConflict,
@@ -35,6 +38,7 @@ class Saver:
 
     documents: Documents
     reservations: Reservations
+    announcer: Announcer
 
     async def check(
         self, account_id: str, fresh: Mapping[str, Any], before: Mapping[str, Any] | None
@@ -43,6 +47,11 @@ class Saver:
         errors = await self._clashes(account_id, fresh, _wanted(account_id, fresh, before))
         if errors:
             raise validation_error(errors)
+
+    def announced(self, action: str, account_id: str, document: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """What the other nodes would be told of a change, for a dry run: its revision is not known."""
+        unsaved = {key: value for key, value in document.items() if key != "_rev"}
+        return shown([self.announcer.message(action, encoded(account_database(account_id)), unsaved)])
 
     async def save(
         self, account_id: str, fresh: Mapping[str, Any], before: Mapping[str, Any] | None = None

@@ -39,7 +39,7 @@ class Announcer:
 
     async def announce(self, action: str, database_encoded: str, document: Mapping[str, Any]) -> None:
         """Tell of one change: ``action`` is created, edited or deleted. Never fails."""
-        message = configuration.document_change(action, database_encoded, document, self._bus.origin())
+        message = self.message(action, database_encoded, document)
         try:
             await self._bus.cast(message)
         except BrokerError as error:
@@ -48,6 +48,10 @@ class Announcer:
                 self._waiting.popleft()
                 self.dropped += 1
             self._waiting.append(message)
+
+    def message(self, action: str, database_encoded: str, document: Mapping[str, Any]) -> Outgoing:
+        """What `announce` tells."""
+        return configuration.document_change(action, database_encoded, document, self._bus.origin())
 
     async def close(self) -> None:
         """Stop telling."""

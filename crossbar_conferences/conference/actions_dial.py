@@ -59,8 +59,12 @@ class DialPlan:
             raise ActionError("faulty_request", {"message": str(error)}) from error
 
 
-def read_dial(request: ActionRequest, context: ActionContext) -> DialRequest:
-    """Check a request; raises `ActionError` with every schema error and Kazoo's companion to them."""
+def read_dial(
+    request: ActionRequest, context: ActionContext, default_timeout: int = DEFAULT_TIMEOUT_SECONDS
+) -> DialRequest:
+    """Check a request; raises `ActionError` with every schema error and Kazoo's companion to them.
+
+    ``default_timeout`` in seconds, for a request that names none."""
     data = request.fields
     checked = context.check("conferences.dial", data)
     if checked.errors:
@@ -72,7 +76,7 @@ def read_dial(request: ActionRequest, context: ActionContext) -> DialRequest:
         elements=tuple(elements or ()),
         fields=_fields(data, request, context),
         target_call_id=text_at(data, "target_call_id"),
-        timeout_seconds=int(timeout) if timeout else DEFAULT_TIMEOUT_SECONDS,
+        timeout_seconds=int(timeout) if timeout else default_timeout,
     )
 
 

@@ -13,6 +13,9 @@ import pytest
 
 from crossbar_conferences.api.errors import ApiError
 from crossbar_conferences.api.saving import Saver
+from crossbar_conferences.broker.bus import Bus
+from crossbar_conferences.broker.memory import MemoryBroker, MemoryTransport
+from crossbar_conferences.commands.announcer import Announcer
 from crossbar_conferences.store.cache import DocumentCache
 from crossbar_conferences.store.couch import CouchStore
 from crossbar_conferences.store.documents import Documents
@@ -29,7 +32,8 @@ class Sidecar:
         self.store = CouchStore(url)
         self.cache = DocumentCache(self.store, time.monotonic)
         self.documents = Documents(self.store, self.cache, self._tell)
-        self.saver = Saver(self.documents, Reservations(self.store, time.time))
+        announcer = Announcer(Bus(MemoryTransport(MemoryBroker()), "crossbar_conferences@test"))
+        self.saver = Saver(self.documents, Reservations(self.store, time.time), announcer)
 
     async def _tell(self, action: str, database: str, document: Mapping[str, Any]) -> None:
         pass

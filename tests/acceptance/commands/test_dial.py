@@ -111,6 +111,17 @@ async def test_nobody_answers(world: World) -> None:
     assert answer.data == {"status": "error", "message": "timed out trying to dial endpoints"}
 
 
+async def test_the_operators_timeout(world: World) -> None:
+    """A dial without a timeout rings as long as the operator says."""
+    conference_id = await world.create()
+    async with beside(world, dial_timeout_ms="3000") as other:
+        answer = await other.act(conference_id, "dial", {"endpoints": [NUMBER]})
+        assert answer.data["endpoint_responses"][0]["status"] == "success"
+        assert other.commands[0]["Timeout"] == 3
+    await world.act(conference_id, "dial", {"endpoints": [NUMBER]})
+    assert world.commands[0]["Timeout"] == 20
+
+
 async def test_there_is_no_media_server(world: World) -> None:
     """A refusal of the media side is told in its words."""
     conference_id, other = await world.create(), f"room-{secrets.token_hex(4)}"

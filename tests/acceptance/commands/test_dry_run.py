@@ -111,6 +111,11 @@ async def test_documents(world: World, verb: str) -> None:
     answer = await world.call(verb, path, {"data": {"name": name}}, dry_run="true")
     assert answer.status == 200, answer.text
     assert answer.body["metadata"]["dry_run"] is True
+    (message,) = answer.body["metadata"]["messages"]
+    event = {"PUT": "doc_created", "DELETE": "doc_deleted"}.get(verb, "doc_edited")
+    assert (message["exchange"], message["body"]["Event-Name"]) == ("configuration", event)
+    assert message["body"]["ID"] == answer.data["id"]
+    assert "Rev" not in message["body"]
     assert answer.data["name"] == (before["name"] if verb == "DELETE" else name)
     assert not {"put", "delete", "put_attachment", "create_database"} & set(world.operations)
     assert (world.published, await heard.all()) == ([], [])
