@@ -322,6 +322,11 @@ async def _bus_unavailable(house: House) -> Answer:
         await house.meet()
 
 
+async def _live_unknown(house: House) -> Answer:
+    await house.cluster.perform(["fault", "all", "silent", "on"])
+    return await house.put(house.path("e" * 32), {"action": "lock"})
+
+
 async def _overloaded(house: House) -> Answer:
     async with embedded_house(concurrent_requests="1") as small:
         begun, go_on = asyncio.Event(), asyncio.Event()

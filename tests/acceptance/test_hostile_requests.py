@@ -15,6 +15,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from crossbar_conferences.api.errors import CATALOGUE
 from tests.support.contract import check
 from tests.support.house import House, embedded_house
 
@@ -217,5 +218,7 @@ async def tried(
     """Ask, and look at the answer."""
     async with asyncio.timeout(10):
         answer = await house.call(verb, path, body, who=who, headers=headers)
-    assert answer.status not in (500, 503), answer.text
-    check(answer, verb)
+    assert answer.status != 500, answer.text
+    entry = check(answer, verb)
+    # The one of these that a busy machine may cause: the switch was slower than it is given here.
+    assert answer.status != 503 or entry is CATALOGUE["live_unknown"], answer.text
