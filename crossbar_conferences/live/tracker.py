@@ -232,17 +232,22 @@ class Tracker:
             await asyncio.sleep(self._watch_every)
             self._let_go()
             now_there = self._nodes()
-            if now_there != nodes or self._clock() >= next_round:
-                nodes = now_there
+            if self._clock() >= next_round:
                 next_round = self._clock() + self._reconcile_every
                 await self._reconcile_all()
+            elif now_there != nodes:
+                # Who has just been asked, while they were all there, need not be asked again.
+                await self._reconcile_all(but=now_there)
+            nodes = now_there
 
     def _nodes(self) -> frozenset[str]:
         return frozenset(node.name for node in self._bus.nodes.all("ecallmgr"))
 
-    async def _reconcile_all(self) -> None:
+    async def _reconcile_all(self, *, but: frozenset[str] | None = None) -> None:
+        """Ask again for every account, ``but`` not for those whose answer came from just these nodes."""
         for account_id, account in list(self._accounts.items()):
-            if self._bus.connected:
+            is_current = account.seeded and frozenset(account.nodes_heard) == but
+            if self._bus.connected and not is_current:
                 await self._seed(account_id, account)
 
     def _let_go(self) -> None:

@@ -246,3 +246,28 @@ async def test_an_answer_of_odd_types_is_no_answer_lost(world: World) -> None:
     assert room is not None
     assert (room.run_time, room.locked, room.zone) == (90, True, None)
     assert [(member.participant_id, member.speak) for member in room.participants] == [(4, False)]
+
+
+async def test_a_change_of_nodes_asks_only_where_it_may_matter(world: World) -> None:
+    """Whom just these nodes have answered is not asked about again; everybody else is."""
+    search = SearchLive(world.bus, time.time, 0.3)
+    quick = Tracker(world.bus, EventFeed(world.bus, time.time), search, time.time, watch_every=0.2)
+    more = MemoryTransport(world.broker)
+    newcomers = Cluster([ZonePlan("local", more)], host="late")
+    await quick.start()
+    try:
+        await quick.account(OTHER)
+        await more.start()
+        await newcomers.start()
+        await eventually(lambda: world.bus.nodes.count("ecallmgr") == 3)
+        assert len((await quick.account(ACCOUNT)).nodes_heard) == 3
+        assert quick.counters.searches == 2
+        await eventually(lambda: quick.counters.searches == 3)
+        # Several more looks at the nodes, none of which shows others.
+        await asyncio.sleep(0.5)
+        assert quick.counters.searches == 3
+        assert len((await quick.account(OTHER)).nodes_heard) == 3
+    finally:
+        await quick.close()
+        await newcomers.close()
+        await more.close()
