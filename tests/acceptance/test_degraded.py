@@ -208,7 +208,7 @@ async def test_a_warm_read_needs_no_store(without_store: Breakable) -> None:
 async def test_a_store_that_hangs_is_given_up_on(couchdb_url: str, amqp_url: str) -> None:
     """A store that takes connections and says nothing: every answer is a 503 within a few of its timeouts."""
     proxy, through = proxy_to(couchdb_url)
-    async with proxy, real_house(through(), amqp_url) as house:
+    async with proxy, real_house(through(), amqp_url, store_timeout=2.0) as house:
         made = await house.create()
         proxy.freeze()
         for answer in (

@@ -226,11 +226,16 @@ async def embedded_house(**options: Any) -> AsyncIterator[House]:
 
 @asynccontextmanager
 async def real_house(
-    couchdb_url: str, amqp_url: str, *, switch_amqp_url: str | None = None, **options: Any
+    couchdb_url: str,
+    amqp_url: str,
+    *,
+    switch_amqp_url: str | None = None,
+    store_timeout: float = 5.0,
+    **options: Any,
 ) -> AsyncIterator[House]:
     """A house on real services."""
     async with house(
-        CouchStore(couchdb_url, timeout=2.0),
+        CouchStore(couchdb_url, timeout=store_timeout),
         lambda: RabbitTransport([amqp_url], options=FAST),
         beside=lambda: RabbitTransport([switch_amqp_url or amqp_url], options=FAST),
         **options,
