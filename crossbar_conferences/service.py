@@ -14,7 +14,9 @@ import structlog
 from aiohttp import web
 
 from .api.actions import Actions
+from .api.body import BodyLimits
 from .api.conferences import CollectionHandler, DocumentHandler
+from .api.connections import ConnectionWatch
 from .api.envelope import frame
 from .api.events import EventsHandler
 from .api.gate import Gate
@@ -70,6 +72,9 @@ KAZOO_VERSION = "5.0.0"
 
 #: Connections that may wait until a process accepts them.
 BACKLOG = 1024
+
+#: Seconds for which the rest of a body is read that nobody wants any more, so that the answer arrives.
+LINGERING = 2.0
 
 #: Seconds between the last accepted connection and the closing of idle ones.
 LINGER = 0.1
@@ -166,6 +171,8 @@ class Service:
         self._stack = AsyncExitStack()
         self._urls: dict[str, str] = {}
         self._sites: list[web.BaseSite] = []
+        #: One for each port.
+        self.watches: list[ConnectionWatch] = []
 
     async def __aenter__(self) -> Service:
         try:
@@ -271,9 +278,21 @@ class Service:
             handle_signals=False,
             keepalive_timeout=self.settings.idle_timeout_seconds,
             shutdown_timeout=self.settings.shutdown_timeout_seconds,
+            max_line_size=self.settings.header_limit_bytes,
+            max_field_size=self.settings.header_limit_bytes,
+            max_headers=self.settings.header_limit_count,
+            lingering_time=LINGERING,
         )
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
+        assert runner.server is not None
+        watch = ConnectionWatch(
+            runner.server,
+            headers=self.settings.header_timeout_seconds,
+            send=self.settings.send_timeout_seconds,
+        )
+        self.watches.append(watch)
+        self._stack.push_async_callback(watch.close)
         site = self._site(runner, name, host, port)
         await site.start()
         if name != "operations":
@@ -361,7 +380,8 @@ class Service:
             streamers=streamers,
             frame=frame(settings.node_name, KAZOO_VERSION, include_auth_token),
             clock=self.clock,
-            body_limit=settings.body_limit_bytes,
+            body_limits=BodyLimits(settings.body_limit_bytes, settings.json_depth, settings.json_values),
+            patience=settings.request_timeout_seconds,
             trusted_proxies=proxies,
             load=self.load,
         )
@@ -389,6 +409,7 @@ class Service:
                 per_account=settings.websocket_sessions_per_account,
                 total=settings.websocket_sessions,
                 idle=settings.websocket_idle_seconds,
+                frame=settings.websocket_frame_bytes,
             ),
             trusted=proxies,
         )

@@ -15,12 +15,23 @@ import orjson
 
 from .errors import ApiError, validation_error
 
-#: Objects and arrays inside each other, at most; deeper ones are refused like broken JSON.
-MAX_DEPTH = 100
-
 _JSON_TYPES = frozenset({"application/json", "application/x-json"})
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """Bounds of a body: its size in bytes, objects and arrays inside each other, and values in all.
+
+    What goes beyond the last two is refused like broken JSON."""
+
+    size: int = 8_000_000
+    depth: int = 100
+    values: int = 20_000
+
+
+_LIMITS = BodyLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +43,7 @@ class Body:
     kind: str = "none"
 
 
-def read_body(raw: bytes, content_type: str | None) -> Body:
+def read_body(raw: bytes, content_type: str | None, limits: BodyLimits = _LIMITS) -> Body:
     """The envelope in a body.
 
     Raises `ApiError` (a validation error) for anything that Kazoo refuses before it looks at
@@ -40,11 +51,11 @@ def read_body(raw: bytes, content_type: str | None) -> Body:
     """
     media_type = (content_type or "").split(";", 1)[0].strip().lower()
     if not media_type or media_type in _JSON_TYPES:
-        return _json_body(raw) if raw else Body(kind="json" if media_type else "none")
+        return _json_body(raw, limits) if raw else Body(kind="json" if media_type else "none")
     if media_type == _FORM_TYPE:
-        return _form_body(raw)
+        return _form_body(raw, limits)
     if media_type.startswith("multipart/"):
-        return _form_body(raw) if raw else Body(kind="form")
+        return _form_body(raw, limits) if raw else Body(kind="form")
     return Body(kind="file")
 
 
@@ -78,30 +89,34 @@ def check_query(text: str) -> None:
             )
 
 
-def decode_json(raw: bytes) -> Any:
-    """JSON text as a value; raises `ValueError` also for what is nested too deeply."""
+def decode_json(raw: bytes, limits: BodyLimits = _LIMITS) -> Any:
+    """JSON text as a value; raises `ValueError` also for what is nested too deeply or holds too much."""
+    if _holds_more_than(raw, limits.values):
+        raise ValueError("too many values")
     value = orjson.loads(raw) if not _has_huge_integer(raw) else _decode_slowly(raw)
-    if _is_deeper_than(value, MAX_DEPTH):
+    if _is_deeper_than(value, limits.depth):
         raise ValueError("nested too deeply")
     return value
 
 
-def _json_body(raw: bytes) -> Body:
+def _json_body(raw: bytes, limits: BodyLimits) -> Body:
     try:
-        value = decode_json(raw)
+        value = decode_json(raw, limits)
     except (ValueError, RecursionError):
         # The words are those of Kazoo's decoder, which never says where (http.md 1.9).
         raise _bad_json("decoder_exit around 0") from None
     return _envelope(value, "json")
 
 
-def _form_body(raw: bytes) -> Body:
+def _form_body(raw: bytes, limits: BodyLimits) -> Body:
+    if raw.count(b"&") > limits.values:
+        raise _bad_json("too many fields")
     text = raw.decode("utf-8", errors="replace")
     fields = read_query(text)
     lone = list(fields.items())
     if len(lone) == 1 and lone[0][1] is True:
         # curl's ``-d`` labels JSON as a form; only a body without "=" and "&" gets this second look.
-        body = _json_body(raw)
+        body = _json_body(raw, limits)
         return Body(body.data, body.envelope, "form")
     return _envelope(fields, "form")
 
@@ -138,6 +153,21 @@ def normalize_key(key: str) -> str:
 
 def _bad_json(reason: str) -> ApiError:
     return validation_error({"json": {"invalid": {"message": reason, "target": "body"}}})
+
+
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+
+
+def _holds_more_than(raw: bytes, limit: int) -> bool:
+    """Whether JSON text has more values than that, found out before anything is made of it."""
+    if _separators(raw) <= limit:
+        return False
+    # Texts may hold commas and brackets, which separate nothing.
+    return _separators(_STRING.sub(b"", raw)) > limit
+
+
+def _separators(raw: bytes) -> int:
+    return sum(raw.count(sign) for sign in (b",", b"[", b"{"))
 
 
 _HUGE_INTEGER = re.compile(rb"\d{19,}")

@@ -39,6 +39,7 @@ _ENTRIES = (
     Entry("faulty_request", 404, "faulty_request", "an unknown participants action, or a bad list parameter"),
     Entry("invalid_method", 405, "invalid_method", "the path does not take this verb"),
     Entry("not_acceptable", 406, "", "no representation fits the Accept header", empty=True),
+    Entry("request_timeout", 408, "request_timeout", "the body did not come in time"),
     Entry("conflict", 409, "datastore_conflict", "the document was changed by somebody else meanwhile"),
     Entry("gone", 410, "gone", "version 1 of the API"),
     Entry("precondition_failed", 412, "", "If-Match or If-None-Match is not met", empty=True),
@@ -165,6 +166,11 @@ def store_fault(cause: str) -> ApiError:
 def store_missing(cause: str) -> ApiError:
     """500: the account has no database."""
     return ApiError("store_missing", {"cause": cause, "message": "unknown failure"})
+
+
+def request_timeout() -> ApiError:
+    """408: the body did not come in time; the connection is closed."""
+    return ApiError("request_timeout", {"message": "request timeout"}, headers={"connection": "close"})
 
 
 def bus_unavailable() -> ApiError:

@@ -59,6 +59,8 @@ class Exchange:
     #: "json", "form", "file" (any other type) or "none".
     body_kind: str = "none"
     body_digest: str = ""
+    #: Whether the whole body has come.
+    received: bool = False
     verb: str = ""
     #: Names from the path: account_id, user_id, conference_id, participant_id, session_id.
     parameters: dict[str, str] = field(default_factory=dict)

@@ -7,6 +7,7 @@ preconditions are compared, and only then something is done.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
 import time
@@ -23,8 +24,16 @@ from multidict import CIMultiDictProxy
 from ..clock import Clock
 from ..errors import CrossbarConferencesError
 from . import envelope, negotiation, responses, routes
-from .body import Body, check_query, read_body, read_query, too_large
-from .errors import ApiError, invalid_account, invalid_credentials, invalid_method, not_found
+from .body import Body, BodyLimits, check_query, read_body, read_query, too_large
+from .errors import (
+    ApiError,
+    invalid_account,
+    invalid_credentials,
+    invalid_method,
+    not_found,
+    request_timeout,
+    store_unreachable,
+)
 from .exchange import Exchange
 from .faults import as_api_error
 from .gate import Gate
@@ -103,7 +112,9 @@ class Pipeline:
     streamers: Mapping[str, Streamer]
     frame: envelope.Frame
     clock: Clock
-    body_limit: int
+    body_limits: BodyLimits
+    #: Seconds for everything before something is done; what is done has limits of its own.
+    patience: float
     trusted_proxies: frozenset[str]
     load: Load
 
@@ -134,9 +145,13 @@ class Pipeline:
             if self.load.is_over():
                 data = {"message": "too many requests at once"}
                 raise ApiError("overloaded", data, headers={"retry-after": "1"})
-            return await self._answer(request, exchange)
+            async with asyncio.timeout(self.patience) as patience:
+                return await self._answer(request, exchange, patience)
         except CrossbarConferencesError as error:
             return self._failed(exchange, as_api_error(error))
+        except TimeoutError:
+            log.warning("request_too_slow", received=exchange.received)
+            return self._failed(exchange, store_unreachable() if exchange.received else request_timeout())
         except Exception:
             log.exception("request_failed", method=exchange.method)
             data = {"message": "internal error"}
@@ -145,7 +160,9 @@ class Pipeline:
     def _failed(self, exchange: Exchange, error: ApiError) -> web.Response:
         return responses.error_response(exchange, self.frame, self.clock(), error)
 
-    async def _answer(self, request: web.Request, exchange: Exchange) -> web.StreamResponse:
+    async def _answer(
+        self, request: web.Request, exchange: Exchange, patience: asyncio.Timeout
+    ) -> web.StreamResponse:
         if exchange.method not in negotiation.KNOWN_METHODS:
             raise ApiError("unknown_method")
         version = routes.version_of(exchange.tokens[0]) if exchange.tokens else None
@@ -178,12 +195,13 @@ class Pipeline:
         exchange.wants_csv = representation.csv
         exchange.negotiated = True
         if route.name in self.streamers:
+            patience.reschedule(None)
             # A stream goes on for hours, and has a limit of its own.
             with self.load.set_aside():
                 return await self.streamers[route.name](exchange, request)
-        return await self._run(exchange, self.handlers[route.name])
+        return await self._run(exchange, self.handlers[route.name], patience)
 
-    async def _run(self, exchange: Exchange, handler: Handler) -> web.Response:
+    async def _run(self, exchange: Exchange, handler: Handler, patience: asyncio.Timeout) -> web.Response:
         await handler.validate(exchange)
         answer = exchange.answer
         if answer.is_list and exchange.verb == "GET":
@@ -194,6 +212,8 @@ class Pipeline:
         if exchange.method in _WITH_BODY and exchange.body_kind == "file":
             raise ApiError("unsupported_media_type")
         if exchange.verb != "GET":
+            # What is begun is not broken off.
+            patience.reschedule(None)
             await handler.execute(exchange)
         return responses.success_response(exchange, self.frame, self.clock())
 
@@ -221,15 +241,17 @@ class Pipeline:
         return forwarded[:256] if forwarded and peer in self.trusted_proxies else peer
 
     async def _read(self, request: web.Request, exchange: Exchange) -> None:
-        if (request.content_length or 0) > self.body_limit:
-            raise too_large(self.body_limit)
+        limit = self.body_limits.size
+        if (request.content_length or 0) > limit:
+            raise too_large(limit)
         raw = bytearray()
         if request.can_read_body:
             async for chunk in request.content.iter_any():
                 raw += chunk
-                if len(raw) > self.body_limit:
-                    raise too_large(self.body_limit)
-        body: Body = read_body(bytes(raw), exchange.headers.get("Content-Type"))
+                if len(raw) > limit:
+                    raise too_large(limit)
+        exchange.received = True
+        body: Body = read_body(bytes(raw), exchange.headers.get("Content-Type"), self.body_limits)
         check_query(request.raw_path.partition("?")[2])
         exchange.data, exchange.envelope, exchange.body_kind = body.data, body.envelope, body.kind
         exchange.body_digest = hashlib.sha256(raw).hexdigest()

@@ -104,7 +104,13 @@ class Settings:
     websocket_port: int = _port(5555, "port of the websocket")
     operations_host: str = _row("text", "127.0.0.1", "address of health checks and metrics")
     operations_port: int = _port(9100, "port of health checks and metrics")
-    request_timeout_seconds: float = _seconds(30.0, "longest time that a request may take")
+    request_timeout_seconds: float = _seconds(
+        30.0, "how long a request's body may take to come and its documents to be read"
+    )
+    header_timeout_seconds: float = _seconds(10.0, "how long the headers of a first request may take to come")
+    send_timeout_seconds: float = _seconds(
+        30.0, "how long a client may take nothing of its answer before it is dropped"
+    )
     idle_timeout_seconds: float = _seconds(120.0, "how long an idle connection is kept")
     shutdown_timeout_seconds: float = _seconds(10.0, "how long running requests may take at shutdown")
     drain_seconds: float = _row(
@@ -114,7 +120,17 @@ class Settings:
         minimum=0,
         maximum=600,
     )
+    header_limit_bytes: int = _row(
+        "integer",
+        8190,
+        "longest request line, and longest header, in bytes",
+        minimum=512,
+        maximum=1_000_000,
+    )
+    header_limit_count: int = _row("integer", 128, "most headers of a request", minimum=16, maximum=10_000)
     body_limit_bytes: int = _count(8_000_000, "largest request body, in bytes", maximum=1_000_000_000)
+    json_depth: int = _count(100, "most objects and arrays inside each other in a body", maximum=500)
+    json_values: int = _count(20_000, "most values in a body")
     concurrent_requests: int = _count(1000, "requests served at once; more are refused")
     max_page_size: int = _count(1000, "largest page of a list")
     reverse_proxies: tuple[str, ...] | None = _row(
@@ -177,6 +193,9 @@ class Settings:
     websocket_sessions: int = _count(10_000, "websocket sessions of this process")
     websocket_sessions_per_ip: int = _count(100, "websocket sessions of one address")
     websocket_sessions_per_account: int = _count(1000, "websocket sessions of one account")
+    websocket_frame_bytes: int = _row(
+        "integer", 65_536, "largest frame from a websocket client, in bytes", minimum=1024, maximum=16_777_216
+    )
     websocket_queue: int = _count(1000, "events that wait for one slow session", maximum=1_000_000)
     websocket_idle_seconds: float = _seconds(3600.0, "how long a silent session is kept")
     # Logs.

@@ -160,8 +160,7 @@ async def open_house(
                 RabbitTransport([proxied], options=OPTIONS),
                 {"local": RabbitTransport([near], options=replace(OPTIONS, heartbeat=60.0))},
                 clock=clock,
-                store_timeout_seconds=str(STORE_TIMEOUT),
-                **settings,
+                settings={"store_timeout_seconds": str(STORE_TIMEOUT), **settings},
             )
         )
         yield House(sidecar, store, bus, eyes)

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -127,7 +128,7 @@ async def running_sidecar(
     zones: Mapping[str, Transport],
     *,
     clock: Clock = time.time,
-    **settings: str,
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[Sidecar]:
     """A sidecar that is ready. ``zones``: the transport of the media side of each zone; the first
     is the sidecar's own. Waits until sidecar and media side know each other."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossbar_conferences.api.body import MAX_DEPTH, check_query, normalize_key, read_body, read_query
+from crossbar_conferences.api.body import BodyLimits, check_query, normalize_key, read_body, read_query
 from crossbar_conferences.api.errors import ApiError
 
 JSON = "application/json; charset=utf-8"
@@ -81,8 +81,20 @@ def test_an_unknown_type_is_a_file() -> None:
 
 def test_deep_nesting_is_refused() -> None:
     """JSON nested deeper than the limit is answered like broken JSON."""
-    deep = b'{"data":' + b'{"a":' * MAX_DEPTH + b"1" + b"}" * MAX_DEPTH + b"}"
+    deep = b'{"data":' + b'{"a":' * BodyLimits().depth + b"1" + b"}" * BodyLimits().depth + b"}"
     assert error_data(deep) == {"json": {"invalid": {"message": "decoder_exit around 0", "target": "body"}}}
+
+
+@pytest.mark.parametrize("raw", [b'{"data":{"a":[1,2,3,4]}}', b'{"data":{"a":{},"b":{},"c":[],"d":"x,y"}}'])
+def test_too_many_values_are_refused(raw: bytes) -> None:
+    """Values are counted before anything is made of them, and signs inside a text do not count."""
+    with pytest.raises(ApiError):
+        read_body(raw, JSON, BodyLimits(values=5))
+    assert read_body(raw, JSON, BodyLimits(values=8))
+    with pytest.raises(ApiError, match="rule"):
+        read_body(b"a&b&c&d&e&f&g", "application/x-www-form-urlencoded", BodyLimits(values=5))
+    commas = b'{"data":{"a":"%s","b":"\\"[[[[[["}}' % (b"," * 100)
+    assert read_body(commas, JSON, BodyLimits(values=3)).data["a"] == "," * 100
 
 
 def test_huge_integers_stay_exact() -> None:

@@ -1,0 +1,282 @@
+"""Every bound on what a client may do, each set low here: what it sees, and that others go on."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import resource
+import secrets
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import aiohttp
+import orjson
+import pytest
+from yarl import URL
+
+from crossbar_conferences.broker.memory import MemoryBroker, MemoryTransport
+from crossbar_conferences.store.memory import MemoryStore
+from tests.support.brokers import eventually
+from tests.support.sidecar import Answer, Sidecar, running_sidecar
+
+BROKEN = {"json": {"invalid": {"message": "decoder_exit around 0", "target": "body"}}}
+
+LIMITS = {
+    "header_limit_bytes": "1024",
+    "header_limit_count": "20",
+    "body_limit_bytes": "200000",
+    "json_depth": "10",
+    "json_values": "1000",
+    "concurrent_requests": "3",
+    "request_timeout_seconds": "0.5",
+    "header_timeout_seconds": "0.4",
+    "send_timeout_seconds": "0.5",
+    "idle_timeout_seconds": "1",
+    "websocket_frame_bytes": "2048",
+}
+
+
+@asynccontextmanager
+async def limited(**more: str) -> AsyncIterator[Sidecar]:
+    """A sidecar in memory with low limits."""
+    broker = MemoryBroker()
+    own, beside = MemoryTransport(broker), MemoryTransport(broker)
+    settings = {**LIMITS, **more}
+    async with running_sidecar(MemoryStore(), own, {"local": beside}, settings=settings) as sidecar:
+        yield sidecar
+
+
+@pytest.fixture
+async def sidecar() -> AsyncIterator[Sidecar]:
+    """The same for every test that sets nothing else."""
+    async with limited() as sidecar:
+        yield sidecar
+
+
+class Raw:
+    """A client that says exactly what it wants, when it wants."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    def say(self, text: bytes) -> None:
+        """Send some bytes."""
+        self._writer.write(text)
+
+    async def status(self, within: float = 5.0) -> int | None:
+        """The status of the answer; ``None`` when the connection ends without one."""
+        async with asyncio.timeout(within):
+            with suppress(ConnectionError, asyncio.IncompleteReadError):
+                head = await self._reader.readuntil(b"\r\n")
+                return int(head.split()[1])
+        return None
+
+    async def ended(self, within: float = 5.0) -> float:
+        """How many seconds it took until the server ended the connection."""
+        begun = time.perf_counter()
+        async with asyncio.timeout(within):
+            with suppress(ConnectionError):
+                while await self._reader.read(65_536):
+                    pass
+        return time.perf_counter() - begun
+
+
+@asynccontextmanager
+async def raw(sidecar: Sidecar, *, reads: bool = True) -> AsyncIterator[Raw]:
+    """A raw client of the API's port; one that does not read takes as little as it can."""
+    client = socket.socket()
+    if not reads:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", URL(sidecar.service.base_url).port))
+    reader, writer = await asyncio.open_connection(sock=client)
+    if not reads:
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+    try:
+        yield Raw(reader, writer)
+    finally:
+        writer.transport.abort()
+
+
+def head(sidecar: Sidecar, method: str = "GET", *more: str, path: str | None = None) -> bytes:
+    """A request's line and headers, without the empty line at the end."""
+    lines = [
+        f"{method} {path or sidecar.path()} HTTP/1.1",
+        "Host: x",
+        f"X-Auth-Token: {sidecar.token}",
+        *more,
+    ]
+    return "\r\n".join(lines).encode() + b"\r\n"
+
+
+async def fine(sidecar: Sidecar) -> None:
+    """Somebody else is served."""
+    async with asyncio.timeout(5):
+        assert (await sidecar.get()).status == 200
+
+
+async def test_request_line_and_headers(sidecar: Sidecar) -> None:
+    """A line, a header or a number of headers beyond the limit is a 400, and the connection ends."""
+    many = [f"X-{number}: x" for number in range(40)]
+    for request in (
+        head(sidecar, path="/v2/" + "x" * 2000),
+        head(sidecar, "GET", "X-Long: " + "x" * 2000),
+        head(sidecar, "GET", *many),
+    ):
+        async with raw(sidecar) as client:
+            client.say(request + b"\r\n")
+            assert await client.status() == 400
+            await client.ended()
+    await fine(sidecar)
+
+
+async def test_body_size(sidecar: Sidecar) -> None:
+    """Said, found out while reading, or packed: a body beyond the limit is a 400 in the envelope."""
+    large = orjson.dumps({"data": {"name": "x" * 300_000}})
+    refused = [
+        await sidecar.call("PUT", sidecar.path(), large),
+        await sidecar.call("PUT", sidecar.path(), gzip.compress(large), **{"Content-Encoding": "gzip"}),
+    ]
+    for answer in refused:
+        assert answer.status == 400 and "maxSize" in answer.data["file"], answer.body
+    async with raw(sidecar) as client:
+        client.say(head(sidecar, "PUT", "Transfer-Encoding: chunked") + b"\r\n")
+        for _ in range(5):
+            client.say(b"ea60\r\n" + b"x" * 60_000 + b"\r\n")
+        assert await client.status() == 400
+    await fine(sidecar)
+
+
+async def test_packed_body_that_is_a_bomb(sidecar: Sidecar) -> None:
+    """A hundred kilobytes that stand for a hundred megabytes are refused before they are unpacked."""
+    bomb = gzip.compress(b" " * 100_000_000)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    answer = await sidecar.call("PUT", sidecar.path(), bomb, **{"Content-Encoding": "gzip"})
+    assert answer.status == 400
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 30_000
+    await fine(sidecar)
+
+
+async def test_depth_and_length_of_json(sidecar: Sidecar) -> None:
+    """Too deep and too many are answered like JSON that is broken."""
+    deep = b'{"data":' + b'{"a":' * 20 + b"1" + b"}" * 21
+    wide = orjson.dumps({"data": {"name": "x", "list": list(range(2000))}})
+    for body in (deep, wide, b"[" * 100_000):
+        answer = await sidecar.call("PUT", sidecar.path(), body)
+        assert (answer.status, answer.data) == (400, BROKEN)
+    fields = b"&".join(b"f%d=1" % number for number in range(2000))
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert (await sidecar.call("PUT", sidecar.path(), fields, **form)).status == 400
+    assert (await sidecar.create(list=list(range(900)))).status == 201
+
+
+async def test_concurrent_requests() -> None:
+    """More at once than the limit are told to come back, and the others are served."""
+    async with limited(request_timeout_seconds="30", search_timeout_ms="500") as sidecar:
+        conference_id = await sidecar.created()
+        await sidecar.cluster.perform(["fault", "all", "silent", "on"])
+        answers = await asyncio.gather(*(sidecar.get(conference_id, query="?fresh=true") for _ in range(10)))
+        shed = [answer for answer in answers if answer.status == 503]
+        assert len(shed) == 7 and sum(answer.status == 200 for answer in answers) == 3
+        for answer in shed:
+            assert answer.message == "overloaded" and answer.headers["Retry-After"] == "1"
+        await fine(sidecar)
+
+
+async def test_slow_headers(sidecar: Sidecar) -> None:
+    """Who sends its headers byte by byte, or none, is gone in time."""
+    async with raw(sidecar) as silent, raw(sidecar) as dripping:
+
+        async def drip() -> None:
+            for byte in head(sidecar):
+                dripping.say(bytes([byte]))
+                await asyncio.sleep(0.02)
+
+        task = asyncio.create_task(drip())
+        assert await silent.ended() < 2 and await dripping.ended() < 2
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    await fine(sidecar)
+
+
+async def test_slow_body(sidecar: Sidecar) -> None:
+    """A body that comes byte by byte is a 408 in the envelope, and the connection ends."""
+    async with raw(sidecar) as client:
+        client.say(head(sidecar, "PUT", "Content-Length: 1000", "Content-Type: application/json") + b"\r\n")
+
+        async def drip() -> None:
+            while True:
+                client.say(b" ")
+                await asyncio.sleep(0.05)
+
+        task = asyncio.create_task(drip())
+        assert await client.status(2) == 408
+        await client.ended()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert sidecar.service.load.running == 0
+    await fine(sidecar)
+
+
+async def test_idle_connections(sidecar: Sidecar) -> None:
+    """A connection on which nothing more comes is ended, also in the middle of the next headers."""
+    for more in (b"", head(sidecar)):
+        async with raw(sidecar) as client:
+            client.say(head(sidecar) + b"\r\n")
+            assert await client.status() == 200
+            client.say(more)
+            assert await client.ended() < 3
+    await fine(sidecar)
+
+
+async def test_answer_that_is_not_taken(sidecar: Sidecar) -> None:
+    """A client that asks and does not read is dropped, with what waits for it."""
+    conference_id = await sidecar.created(list=["x" * 190] * 900)
+    async with raw(sidecar, reads=False) as client:
+        client.say((head(sidecar, path=sidecar.path(conference_id)) + b"\r\n") * 100)
+        await eventually(lambda: _dropped(sidecar) == 1)
+    await fine(sidecar)
+
+
+def _dropped(sidecar: Sidecar) -> int:
+    return sum(watch.dropped for watch in sidecar.service.watches)
+
+
+async def test_websocket_frames(sidecar: Sidecar) -> None:
+    """A frame beyond the limit closes the session with 1009; one below it is answered."""
+    async with aiohttp.ClientSession() as http, http.ws_connect(sidecar.service.ws_url) as ws:
+        await ws.send_json({"action": "ping", "auth_token": sidecar.token, "padding": "x" * 200})
+        assert (await ws.receive_json(timeout=5))["status"] == "success"
+        await ws.send_str("x" * 5000)
+        assert (await ws.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
+        assert ws.close_code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
+    await fine(sidecar)
+
+
+async def test_largest_accepted_body_does_not_hold_up_others() -> None:
+    """With the default limits the dearest body that is taken leaves the loop free again soon."""
+    async with limited(json_values="20000", body_limit_bytes="8000000", concurrent_requests="100") as sidecar:
+        longest = 0.0
+        done = asyncio.Event()
+
+        async def beat() -> None:
+            nonlocal longest
+            while not done.is_set():
+                begun = time.perf_counter()
+                await asyncio.sleep(0)
+                longest = max(longest, time.perf_counter() - begun)
+
+        task = asyncio.create_task(beat())
+        answers: list[Answer] = []
+        for numbers in (
+            [secrets.token_hex(4) for _ in range(19_000)],
+            list(range(19_000)),
+        ):
+            answers.append(await sidecar.create(conference_numbers=numbers))
+        done.set()
+        await task
+        assert [answer.status for answer in answers][1] == 400
+        assert longest < 5
