@@ -48,6 +48,20 @@ METRICS: Final[tuple[Metric, ...]] = (
         "Messages published in all",
         lambda s: sum(s.bus.published.values()),
     ),
+    Metric("bus_backlog", "gauge", "Deliveries not handled yet", lambda s: s.bus.transport.backlog),
+    Metric(
+        "bus_dropped",
+        "counter",
+        "Deliveries dropped because too many waited",
+        lambda s: s.bus.transport.counters.dropped,
+    ),
+    Metric(
+        "bus_gaps",
+        "counter",
+        "Times that messages may have passed unheard",
+        lambda s: s.bus.transport.counters.gaps,
+    ),
+    Metric("bus_malformed", "counter", "Messages that were none", lambda s: s.bus.counters.malformed()),
     Metric("media_nodes", "gauge", "ecallmgr nodes heard", lambda s: s.bus.nodes.count("ecallmgr")),
     Metric("store_requests", "counter", "Requests to CouchDB", lambda s: s.store_counters.requests),
     Metric("store_errors", "counter", "Requests to CouchDB that failed", lambda s: s.store_counters.errors),
@@ -72,11 +86,24 @@ METRICS: Final[tuple[Metric, ...]] = (
     ),
     Metric("invitations_failed", "counter", "Invitations that failed", lambda s: s.inviter.counters.failed),
     Metric("invitations_kept", "counter", "Invitations kept for retry", lambda s: s.inviter.counters.kept),
+    Metric("invitations_lost", "counter", "Invitations lost", lambda s: s.inviter.counters.lost),
+    Metric(
+        "invitations_unwritten",
+        "gauge",
+        "Invitations that wait for a store that can be written",
+        lambda s: s.inviter.unwritten,
+    ),
     Metric("changes_waiting", "gauge", "Changes not yet announced", lambda s: s.announcer.waiting),
     Metric("websocket_sessions", "gauge", "Websocket sessions", lambda s: len(s.sockets.sessions)),
     Metric("websocket_pushed", "counter", "Frames pushed", lambda s: s.hub.pushed),
     Metric(
         "websocket_dropped_slow", "counter", "Sessions ended as too slow", lambda s: s.sockets.dropped_slow
+    ),
+    Metric(
+        "connections_dropped",
+        "counter",
+        "Connections ended as too slow",
+        lambda s: sum(watch.dropped for watch in s.watches),
     ),
     Metric("requests_running", "gauge", "HTTP requests in hand", lambda s: s.load.running),
     Metric(
