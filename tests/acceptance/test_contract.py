@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import secrets
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,7 @@ from crossbar_conferences.api.routes import ROUTES, Route
 from crossbar_conferences.store.memory import MemoryStore
 from crossbar_conferences.store.port import DatabaseMissing, StoreFault
 from tests.support.brokers import eventually
-from tests.support.contract import check
+from tests.support.contract import JSON, check
 from tests.support.house import Answer, House, embedded_house
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -325,6 +326,21 @@ async def _bus_unavailable(house: House) -> Answer:
 async def _live_unknown(house: House) -> Answer:
     await house.cluster.perform(["fault", "all", "silent", "on"])
     return await house.put(house.path("e" * 32), {"action": "lock"})
+
+
+async def _request_timeout(house: House) -> Answer:
+    never = asyncio.Event()
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield b'{"data":'
+        await never.wait()
+
+    async with embedded_house(request_timeout_seconds="0.3") as hasty:
+        headers = {"X-Auth-Token": hasty.tokens["boss"], "Content-Type": JSON}
+        url = hasty.service.base_url + hasty.path()
+        async with hasty.http.put(url, data=endless(), headers=headers) as response:
+            text = await response.text()
+        return Answer(response.status, response.headers, text, json.loads(text))
 
 
 async def _overloaded(house: House) -> Answer:
