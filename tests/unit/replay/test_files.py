@@ -63,7 +63,7 @@ def test_a_recorded_case() -> None:
 
 def written() -> list[Case]:
     """Every fixture that was written by hand."""
-    folders = ("examples", "clients", "compatibility")
+    folders = ("examples", "actions", "clients", "compatibility")
     return [
         load_fixture(file)
         for folder in folders
@@ -86,7 +86,14 @@ def test_rows_and_fixtures_agree() -> None:
     for case in written():
         named |= set(case.rows) | {step.expected.row for step in case.steps if step.expected.row}
     assert named - rows == set()
-    assert rows - named == {"create-race", "participants-missing-flag"}
+    assert rows - named == {
+        "chosen-id",
+        "create-race",
+        "dial-wait",
+        "guest-pins",
+        "isolation-unknown",
+        "participants-missing-flag",
+    }
 
 
 def test_folders_are_searched() -> None:
