@@ -56,10 +56,10 @@ class ConnectionWatch:
                 self._look(connection, seen, now)
 
     def _look(self, connection: web.RequestHandler, seen: _Seen, now: float) -> None:
+        # uvloop's transports are what asyncio's are, but no instances of their class.
         transport = connection.transport
         if transport is None or transport.is_closing():
             return
-        assert isinstance(transport, asyncio.Transport)
         unsent = transport.get_write_buffer_size()
         if not _has_asked(connection):
             if now - seen.since > self._headers:

@@ -42,16 +42,28 @@ def serve(settings: Settings, embedded: bool, worker: str | None) -> None:
     if embedded and settings.workers:
         raise click.UsageError("--embedded keeps everything in one process: it cannot have --workers")
     if worker is not None:
-        _run(lambda: work(settings, _spec(worker), lambda share: _service(settings, share)))
+        _run(work(settings, _spec(worker), lambda share: _service(settings, share)), fast_loop())
     elif settings.workers:
-        _run(lambda: _supervise(settings))
+        # It starts processes, which asyncio's own loop does with more care.
+        _run(_supervise(settings), None)
     else:
-        _run(lambda: _serve(settings, embedded))
+        _run(_serve(settings, embedded), fast_loop())
 
 
-def _run(start: Callable[[], Coroutine[Any, Any, None]]) -> None:
+def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's event loop where that is installed; ``None`` means asyncio's."""
     try:
-        asyncio.run(start())
+        import uvloop
+    except ImportError:
+        return None
+    made: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return made
+
+
+def _run(main: Coroutine[Any, Any, None], loop: Callable[[], asyncio.AbstractEventLoop] | None) -> None:
+    try:
+        with asyncio.Runner(loop_factory=loop) as runner:
+            runner.run(main)
     except CrossbarConferencesError as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:

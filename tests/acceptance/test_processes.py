@@ -211,7 +211,8 @@ async def test_sigterm_finishes_what_runs_and_leaves_nothing(
 
         async def create() -> int:
             url = served.base_url + services.list_path
-            async with http.put(url, data=slow_body(), headers=services.headers) as answer:
+            # The body begins when the server has said that it reads it.
+            async with http.put(url, data=slow_body(), headers=services.headers, expect100=True) as answer:
                 return answer.status
 
         creating = asyncio.create_task(create())
@@ -237,7 +238,7 @@ async def test_shutdown_is_bounded(services: Services, http: aiohttp.ClientSessi
             await asyncio.Event().wait()
 
         async def create() -> None:
-            await http.put(served.base_url + services.list_path, data=endless_body())
+            await http.put(served.base_url + services.list_path, data=endless_body(), expect100=True)
 
         creating = asyncio.create_task(create())
         await halfway.wait()

@@ -143,3 +143,5 @@ async def serving(amqp_url: str, couchdb_url: str, *flags: str) -> AsyncIterator
         yield served
     finally:
         await served.close()
+        # Shown with a test that failed.
+        print("".join(served.output[-200:]))
