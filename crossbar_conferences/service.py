@@ -151,6 +151,7 @@ class Service:
                 reconcile_every=settings.reconcile_seconds,
                 idle_after=settings.live_idle_seconds,
                 bind_within=settings.search_timeout_ms / 1000,
+                limit=settings.live_accounts,
             )
         self.hub: Hub = Hub(self.bus, self.feed, clock)
         self._guard = SocketGuard(self.auth, self.documents, self.live)

@@ -61,7 +61,9 @@ class _Account:
 
 
 class Tracker:
-    """`Live` by events. Times in seconds."""
+    """`Live` by events. Times in seconds; at most ``limit`` accounts are followed at once.
+
+    One more, and the account that was least recently asked for is let go."""
 
     def __init__(
         self,
@@ -74,6 +76,7 @@ class Tracker:
         idle_after: float = 600.0,
         watch_every: float = 1.0,
         bind_within: float = 2.0,
+        limit: int = 10_000,
     ) -> None:
         self.counters = Counters()
         self._bus = bus
@@ -84,6 +87,7 @@ class Tracker:
         self._idle_after = idle_after
         self._watch_every = watch_every
         self._bind_within = bind_within
+        self._limit = limit
         #: Grows with everything that makes what was heard so far doubtful.
         self._doubts = 0
         self._trusted = True
@@ -144,6 +148,8 @@ class Tracker:
         )
 
     async def _track(self, account_id: str) -> _Account:
+        while len(self._accounts) >= self._limit:
+            self._unfollow(min(self._accounts, key=lambda one: self._accounts[one].last_used))
         account = _Account(last_used=self._clock())
         self._accounts[account_id] = account
         account.held = self._chore(self._feed.hold(account_id))
@@ -254,8 +260,11 @@ class Tracker:
         idle_since = self._clock() - self._idle_after
         for account_id, account in list(self._accounts.items()):
             if account.last_used < idle_since:
-                del self._accounts[account_id]
-                self._chore(self._feed.release(account_id))
+                self._unfollow(account_id)
+
+    def _unfollow(self, account_id: str) -> None:
+        del self._accounts[account_id]
+        self._chore(self._feed.release(account_id))
 
     def _chore(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(self._quietly(work), name="tracker_chore")

@@ -161,7 +161,6 @@ class Settings:
         "integer", 10, "heartbeat towards the broker, in seconds", minimum=1, maximum=3600
     )
     broker_reconnect_seconds: float = _seconds(5.0, "longest pause between two attempts to connect")
-    broker_prefetch: int = _count(50, "messages that the broker hands over ahead", maximum=65_535)
     # Live data.
     live_mode: str = _row(
         "choice",
@@ -171,7 +170,7 @@ class Settings:
     )
     search_timeout_ms: int = _milliseconds(2000, "how long a search for conferences waits for nodes")
     reconcile_seconds: float = _seconds(60.0, "pause between two comparisons of live state with the switches")
-    live_accounts: int = _count(1000, "accounts followed at once")
+    live_accounts: int = _count(10_000, "accounts followed at once")
     live_idle_seconds: float = _seconds(600.0, "how long an account is followed after its last use")
     # Commands.
     channel_query_category: str = _row(

@@ -271,3 +271,24 @@ async def test_a_change_of_nodes_asks_only_where_it_may_matter(world: World) -> 
         await quick.close()
         await newcomers.close()
         await more.close()
+
+
+async def test_the_number_of_followed_accounts_is_bounded(world: World) -> None:
+    """One account more than may be followed, and the one that nobody asked for longest is asked for anew."""
+    search = SearchLive(world.bus, time.time, 0.3)
+    feed = EventFeed(world.bus, time.time)
+    await feed.start()
+    small = Tracker(world.bus, feed, search, time.monotonic, limit=2)
+    await small.start()
+    third = "c1b2c3d4e5f60718293a4b5c6d7e8f90"
+    try:
+        for account_id in (ACCOUNT, OTHER, ACCOUNT, third):
+            await small.account(account_id)
+        before = world.searches()
+        await small.account(ACCOUNT)
+        assert world.searches() == before
+        await small.account(OTHER)
+        assert world.searches() == before + 1
+    finally:
+        await small.close()
+        await feed.close()
