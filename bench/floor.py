@@ -14,6 +14,8 @@ from typing import Any
 
 from aiohttp import web
 
+from crossbar_conferences.cli.serve import fast_loop
+
 
 def application(status: int, headers: dict[str, str], body: bytes) -> web.Application:
     """Answers everything with the same bytes."""
@@ -38,4 +40,6 @@ async def serve(port: int, told: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text())))
+    # On the same event loop as the sidecar.
+    with asyncio.Runner(loop_factory=fast_loop()) as runner:
+        runner.run(serve(int(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text())))
