@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import aiormq.exceptions
 import structlog
 
+from ..tasks import end
 from .connections import Connection, broker_name
 from .faults import CREDENTIALS_REFUSED, EXCHANGE_FLAGS, UNREACHABLE, Fault, Faults
 from .port import BrokerUnavailable
@@ -248,6 +249,4 @@ async def _first(events: list[asyncio.Event]) -> None:
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*tasks)

@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 
 from ..kapi.routing import EXCHANGES
+from ..tasks import end
 from .attachments import Attachment
 from .counters import TransportCounters
 from .dispatch import Dispatcher
@@ -112,7 +113,7 @@ class RabbitTransport:
         """Leave; every queue of ours is gone afterwards."""
         await asyncio.gather(*(consumer.close() for consumer in list(self._consumers)))
         await asyncio.gather(*(link.close() for link in (*self._own, *self._others)))
-        await self._stop_announcing()
+        await end(*self._announcers)
         self._listeners.clear()
 
     async def publish(
@@ -221,11 +222,6 @@ class RabbitTransport:
                 await tenure.settled.wait()
         if not tenure.over.done():
             self._tell(True)
-
-    async def _stop_announcing(self) -> None:
-        for task in (tasks := list(self._announcers)):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _attachments(self, link: Link) -> set[Attachment]:
         return {

@@ -17,6 +17,7 @@ from ..broker.bus import Bus
 from ..broker.port import BrokerError
 from ..kapi import configuration
 from ..kapi.messages import Outgoing
+from ..tasks import end
 
 log = structlog.get_logger(__name__)
 
@@ -55,9 +56,7 @@ class Announcer:
 
     async def close(self) -> None:
         """Stop telling."""
-        if self._flushing is not None:
-            self._flushing.cancel()
-            await asyncio.gather(self._flushing, return_exceptions=True)
+        await end(self._flushing)
 
     def _on_broker(self, connected: bool) -> None:
         if connected and self._waiting and (self._flushing is None or self._flushing.done()):

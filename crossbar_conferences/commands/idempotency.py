@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 
 from ..clock import Clock
 from ..errors import CrossbarConferencesError
+from ..tasks import end
 
 #: Longest key that is taken.
 MAX_KEY_LENGTH = 255
@@ -69,10 +70,7 @@ class IdempotencyKeys(Generic[Answer]):
 
     async def close(self) -> None:
         """End what is still running."""
-        running = [entry.task for entry in self._entries.values() if not entry.task.done()]
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await end(*(entry.task for entry in self._entries.values()))
         self._entries.clear()
 
     def _settle(self, name: tuple[str, str], done: asyncio.Task[Answer]) -> None:

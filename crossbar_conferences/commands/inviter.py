@@ -23,6 +23,7 @@ from ..clock import Clock, gregorian_seconds
 from ..kapi import notifications
 from ..kapi.messages import Outgoing
 from ..store.port import DatabaseMissing, DocumentConflict, Store, StoreError
+from ..tasks import end
 
 log = structlog.get_logger(__name__)
 
@@ -93,12 +94,8 @@ class Inviter:
 
     async def close(self) -> None:
         """Give up waiting; what was not confirmed is kept for Kazoo's retry."""
-        for task in list(self._following):
-            task.cancel()
-        await asyncio.gather(*self._following, return_exceptions=True)
-        if self._writing is not None:
-            self._writing.cancel()
-            await asyncio.gather(self._writing, return_exceptions=True)
+        await end(*self._following)
+        await end(self._writing)
         await self._write_down()
         for document in self._unwritten:
             self._lose(document)

@@ -24,6 +24,7 @@ from ..broker.bus import Bus
 from ..broker.port import BrokerError
 from ..clock import Clock
 from ..conference import live
+from ..tasks import end
 from .feed import EventFeed, Heard
 from .port import Sighting
 from .search import SearchLive
@@ -104,11 +105,7 @@ class Tracker:
 
     async def close(self) -> None:
         """Stop following; every task of ours is over afterwards."""
-        tasks = [self._watch, *self._chores, *(account.seeding for account in self._accounts.values())]
-        running = [task for task in tasks if task is not None]
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await end(self._watch, *self._chores, *(account.seeding for account in self._accounts.values()))
         self._accounts.clear()
 
     def trust_events(self, trusted: bool) -> None:

@@ -20,6 +20,7 @@ from ..broker.holds import HeldBindings
 from ..broker.port import Consumer, Delivery, Queue
 from ..clock import Clock
 from ..live.feed import EventFeed, Heard
+from ..tasks import end
 from . import protocol
 from .bindings import Subscription
 from .history import History, Numbered
@@ -70,9 +71,7 @@ class Hub:
 
     async def close(self) -> None:
         """Stop pushing."""
-        for task in list(self._releases):
-            task.cancel()
-        await asyncio.gather(*self._releases, return_exceptions=True)
+        await end(*self._releases)
         if self._consumer is not None:
             await self._consumer.close()
         self._index.clear()

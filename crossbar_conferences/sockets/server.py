@@ -17,6 +17,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from ..auth.failures import AuthFailure
 from ..errors import CrossbarConferencesError
+from ..tasks import end
 from .session import Session
 
 log = structlog.get_logger(__name__)
@@ -164,9 +165,7 @@ class SocketServer:
         try:
             reason = await connection.ending
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(*tasks)
         if reason == "too_slow":
             self.dropped_slow += 1
             log.warning("websocket_too_slow", session=connection.session.id)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..clock import Clock
+from ..tasks import end
 from .port import DatabaseMissing, Document, DocumentMissing, Store
 
 Key = tuple[str, str]
@@ -131,10 +132,7 @@ class DocumentCache:
 
     async def close(self) -> None:
         """End reads that are under way."""
-        reads = list(self._running)
-        for read in reads:
-            read.cancel()
-        await asyncio.gather(*reads, return_exceptions=True)
+        await end(*self._running)
         self._kept.clear()
         self._absent.clear()
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..clock import Clock
+from ..tasks import end
 from .cache import CacheCounters
 from .port import Row, Store, View, ViewQuery
 
@@ -83,10 +84,7 @@ class PageCache:
 
     async def close(self) -> None:
         """End reads that are under way."""
-        reads = list(self._running)
-        for read in reads:
-            read.cancel()
-        await asyncio.gather(*reads, return_exceptions=True)
+        await end(*self._running)
         self._databases.clear()
 
     async def _read(self, database: str, held: _Database, key: Key) -> Rows:

@@ -8,6 +8,8 @@ from typing import Any
 
 import structlog
 
+from ..tasks import end
+
 log = structlog.get_logger(__name__)
 
 
@@ -31,10 +33,7 @@ class OwnedTasks:
 
     async def close(self) -> None:
         """Cancel what runs and wait until it has ended."""
-        tasks = tuple(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*self._tasks)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

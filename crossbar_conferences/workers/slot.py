@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from ..tasks import end
 from .process import Worker
 
 log = structlog.get_logger(__name__)
@@ -66,9 +67,7 @@ class Slot:
 
     async def close(self) -> bool:
         """End its worker; whether it went by itself."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
         gone = await self._retire()
         self._retired, self.worker = self.worker, None
         return await self._retire() and gone

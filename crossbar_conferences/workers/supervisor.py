@@ -17,6 +17,7 @@ import structlog
 
 from ..auth.buckets import TokenBuckets
 from ..settings import Settings
+from ..tasks import end
 from .channel import Message
 from .charging import BucketKeeper
 from .front import Front
@@ -92,8 +93,7 @@ class Supervisor:
             log.info("leaving", drain_seconds=self._settings.drain_seconds)
             await asyncio.sleep(self._settings.drain_seconds)
         finally:
-            reloading.cancel()
-            await asyncio.gather(reloading, return_exceptions=True)
+            await end(reloading)
 
     async def ready(self) -> bool:
         """Wait until a worker serves, or until the end is asked for; whether one does."""
@@ -101,9 +101,7 @@ class Supervisor:
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for wait in waits:
-                wait.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
+            await end(*waits)
         return self._serving.is_set()
 
     async def _open(self) -> None:

@@ -11,6 +11,7 @@ import structlog
 from ..auth.buckets import TokenBuckets
 from ..service import Service, Share
 from ..settings import Settings
+from ..tasks import end
 from .channel import Channel
 from .charging import SharedCharger
 from .spec import Spec
@@ -37,8 +38,7 @@ async def work(settings: Settings, spec: Spec, make_service: Callable[[Share], S
             await leave.wait()
             log.info("worker_leaving")
     finally:
-        listening.cancel()
-        await asyncio.gather(listening, return_exceptions=True)
+        await end(listening)
         await channel.close()
 
 
