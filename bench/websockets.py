@@ -26,6 +26,7 @@ import orjson
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from bench.fanout import percentile
 from crossbar_conferences.broker.memory import MemoryBroker, MemoryTransport
 from crossbar_conferences.broker.port import Transport
 from crossbar_conferences.broker.rabbit import RabbitTransport
@@ -274,13 +275,12 @@ async def _clients(job: dict[str, Any]) -> None:
         # The other process closes our input when everything is sent.
         await asyncio.to_thread(sys.stdin.read)
         await _quiet(counted)
-        late = sorted(counted.late) or [0]
         found = {
             "received": len(counted.late),
             "disorder": counted.disorder,
-            "p50": late[len(late) // 2] / 1e6,
-            "p99": late[len(late) * 99 // 100] / 1e6,
-            "most": late[-1] / 1e6,
+            "p50": percentile(counted.late, 50) / 1e6,
+            "p99": percentile(counted.late, 99) / 1e6,
+            "most": percentile(counted.late, 100) / 1e6,
         }
         print(json.dumps(found), flush=True)
         for task in tasks:

@@ -22,11 +22,6 @@ def gregorian_seconds(unix: float | None = None) -> int:
     return int(time.time() if unix is None else unix) + GREGORIAN_OFFSET
 
 
-def unix_seconds(gregorian: float) -> float:
-    """Gregorian seconds as unix seconds."""
-    return gregorian - GREGORIAN_OFFSET
-
-
 def gregorian_microseconds(unix: float | None = None) -> int:
     """What Kazoo puts in the AMQP ``timestamp`` property: microseconds since year 0."""
     now = time.time() if unix is None else unix

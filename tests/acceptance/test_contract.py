@@ -23,9 +23,10 @@ from crossbar_conferences.api.errors import CATALOGUE, Entry
 from crossbar_conferences.api.routes import ROUTES, Route
 from crossbar_conferences.store.memory import MemoryStore
 from crossbar_conferences.store.port import DatabaseMissing, StoreFault
+from tests.support.answers import Answer
 from tests.support.brokers import eventually
 from tests.support.contract import JSON, check
-from tests.support.house import Answer, House, embedded_house
+from tests.support.house import House, embedded_house
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

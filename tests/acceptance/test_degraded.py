@@ -19,8 +19,9 @@ from yarl import URL
 
 from crossbar_conferences.broker.port import Delivery
 from crossbar_conferences.store.memory import MemoryStore
+from tests.support.answers import Answer
 from tests.support.brokers import RawPublish, eventually, rabbit_bench
-from tests.support.house import Answer, House, embedded_house, real_house
+from tests.support.house import House, embedded_house, real_house
 from tests.support.proxy import TcpProxy
 
 #: Kazoo waits so long for its media nodes (http.md 3.8).

@@ -27,9 +27,10 @@ from crossbar_conferences.store.couch import CouchStore
 from crossbar_conferences.store.port import Document
 from scripts.daemons import RabbitMQ
 from tests.support import reliability
+from tests.support.answers import Answer
 from tests.support.brokers import eventually
 from tests.support.proxy import TcpProxy
-from tests.support.sidecar import Answer, Sidecar, running_sidecar
+from tests.support.sidecar import Sidecar, running_sidecar
 
 #: Kazoo's pauses would make tests wait; a heartbeat of one second finds a mute broker in three.
 OPTIONS = RabbitOptions(

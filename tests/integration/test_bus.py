@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
@@ -22,24 +21,12 @@ from tests.support.brokers import (
     Bench,
     Inbox,
     eventually,
-    memory_bench,
     on_bus,
     rabbit_bench,
     running,
     unique,
 )
 from tests.support.proxy import TcpProxy
-
-
-@pytest.fixture(params=["memory", "rabbit"])
-async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
-    """A broker of each kind."""
-    if request.param == "memory":
-        async with memory_bench() as bench:
-            yield bench
-    else:
-        async with rabbit_bench(request.getfixturevalue("amqp_url")) as bench:
-            yield bench
 
 
 class Media:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -14,22 +13,9 @@ from tests.support.brokers import (
     Inbox,
     connected,
     eventually,
-    memory_bench,
-    rabbit_bench,
     running,
     unique,
 )
-
-
-@pytest.fixture(params=["memory", "rabbit"])
-async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
-    """A broker of each kind."""
-    if request.param == "memory":
-        async with memory_bench() as bench:
-            yield bench
-    else:
-        async with rabbit_bench(request.getfixturevalue("amqp_url")) as bench:
-            yield bench
 
 
 @pytest.mark.parametrize(

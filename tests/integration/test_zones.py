@@ -20,7 +20,8 @@ from crossbar_conferences.broker.links import RabbitOptions
 from crossbar_conferences.broker.rabbit import RabbitTransport
 from crossbar_conferences.store.couch import CouchStore
 from scripts.daemons import RabbitMQ
-from tests.support.sidecar import Answer, Sidecar, running_sidecar
+from tests.support.answers import Answer
+from tests.support.sidecar import Sidecar, running_sidecar
 
 OPTIONS = RabbitOptions(own_ladder=(0.1, 0.5), other_ladder=(0.1, 0.5), retry=0.1, heartbeat=2.0)
 

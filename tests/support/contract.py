@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from crossbar_conferences.api.errors import CATALOGUE, Entry
-from tests.support.house import Answer
+from tests.support.answers import Answer
 
 JSON = "application/json"
 #: Keys in the order in which Kazoo writes them (http.md 3.1); the listing's keys come before them.

@@ -25,30 +25,11 @@ from crossbar_conferences.store.memory import MemoryStore
 from crossbar_conferences.store.names import account_database
 from crossbar_conferences.store.port import Document, Store
 from crossbar_conferences.switch.cluster import Cluster, ZonePlan
+from tests.support.answers import Answer, read
 from tests.support.brokers import FAST, eventually
 from tests.support.watched_store import WatchedStore
 
 NewTransport = Callable[[], Transport]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An HTTP answer; ``body`` is ``None`` when it is no JSON."""
-
-    status: int
-    headers: Mapping[str, str]
-    text: str
-    body: Any
-
-    @property
-    def data(self) -> Any:
-        """The envelope's ``data``."""
-        return self.body["data"]
-
-    @property
-    def metadata(self) -> Any:
-        """The envelope's ``metadata``."""
-        return self.body["metadata"]
 
 
 @dataclass(slots=True, repr=False)
@@ -104,9 +85,7 @@ class House:
             headers=sent,
             skip_auto_headers=("Content-Type",),
         ) as response:
-            text = await response.text()
-        is_json = bool(text) and response.headers.get("Content-Type") == "application/json"
-        return Answer(response.status, response.headers, text, orjson.loads(text) if is_json else None)
+            return await read(response)
 
     async def get(self, path: str, **options: Any) -> Answer:
         """A GET."""

@@ -22,26 +22,8 @@ from crossbar_conferences.settings import load
 from crossbar_conferences.store.names import account_database
 from crossbar_conferences.store.port import Document, Store
 from crossbar_conferences.switch.cluster import Cluster, ZonePlan
+from tests.support.answers import Answer, read
 from tests.support.brokers import connected, eventually
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An HTTP answer; ``body`` is ``None`` when it is no JSON."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: Any
-
-    @property
-    def message(self) -> Any:
-        """The envelope's ``message``."""
-        return self.body["message"]
-
-    @property
-    def data(self) -> Any:
-        """The envelope's ``data``."""
-        return self.body["data"]
 
 
 @dataclass(slots=True)
@@ -69,9 +51,7 @@ class Sidecar:
         content = body if isinstance(body, bytes) or body is None else orjson.dumps(body)
         url = URL(self.service.base_url + path, encoded=True)
         async with self.http.request(method, url, data=content, headers=sent) as response:
-            text = await response.read()
-        is_json = response.headers.get("Content-Type") == "application/json"
-        return Answer(response.status, response.headers, orjson.loads(text) if is_json and text else None)
+            return await read(response)
 
     async def get(self, *parts: str, query: str = "") -> Answer:
         """Read one conference, or the list."""
@@ -104,7 +84,7 @@ class Sidecar:
     async def ready(self) -> Answer:
         """What ``/readyz`` says."""
         async with self.http.get(self.service.operations_url + "/readyz") as response:
-            return Answer(response.status, response.headers, await response.json())
+            return await read(response)
 
     async def run_room(self, conference_id: str, members: int = 1, zone: str = "local") -> None:
         """Run a conference on the switch."""

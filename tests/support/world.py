@@ -25,33 +25,13 @@ from crossbar_conferences.store.names import account_database
 from crossbar_conferences.store.port import DocumentMissing, Store
 from crossbar_conferences.switch.cluster import Cluster, ZonePlan
 from crossbar_conferences.switch.rooms import Room
+from tests.support.answers import Answer, read
 
 PATIENCE_SECONDS = 10.0
 WAIT_LIMIT_MS = 1500
 
 #: Questions that the sidecar may ask whenever it likes, and its heartbeat.
 _QUESTIONS = frozenset({"search_req", "query_channels_req", "advertise"})
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An HTTP answer; ``body`` is ``None`` when it is no JSON."""
-
-    status: int
-    headers: Mapping[str, str]
-    text: str
-    body: Any
-
-    @property
-    def data(self) -> Any:
-        """The envelope's ``data``."""
-        return self.body["data"]
-
-    @property
-    def errors(self) -> Any:
-        """``data`` of a validation error."""
-        assert (self.status, self.body["message"]) == (400, "validation error"), self.text
-        return self.body["data"]
 
 
 @dataclass(slots=True)
@@ -112,9 +92,7 @@ class World:
             sent.setdefault("content-type", "application/json")
         url = URL(self.service.base_url + path, encoded=True).update_query(query)
         async with self.http.request(method, url, data=content, headers=sent) as response:
-            text = await response.text()
-        is_json = response.headers.get("content-type") == "application/json"
-        return Answer(response.status, response.headers, text, orjson.loads(text) if is_json else None)
+            return await read(response)
 
     async def put(self, path: str, body: Any, **options: Any) -> Answer:
         """PUT a body as it stands."""
