@@ -70,6 +70,9 @@ log = structlog.get_logger(__name__)
 KAZOO_VERSION = "5.0.0"
 
 
+#: Seconds for requests that came after the others had been given their time at shutdown.
+CLOSING = 1.0
+
 #: Connections that may wait until a process accepts them.
 BACKLOG = 1024
 
@@ -267,6 +270,7 @@ class Service:
         where = own if self.share is None else ("127.0.0.1", 0)
         await self._listen("operations", Operations(self).application(), *where)
         # Before the listeners close: clients hear that we go, then running requests get their time.
+        self._stack.push_async_callback(self._finish_requests)
         self._stack.push_async_callback(self.sockets.close)
         self._stack.push_async_callback(self.streams.close)
         # Whoever is told to go, and comes again at once, must come to another process.
@@ -278,7 +282,7 @@ class Service:
             access_log=None,
             handle_signals=False,
             keepalive_timeout=self.settings.idle_timeout_seconds,
-            shutdown_timeout=self.settings.shutdown_timeout_seconds,
+            shutdown_timeout=CLOSING,
             max_line_size=self.settings.header_limit_bytes,
             max_field_size=self.settings.header_limit_bytes,
             max_headers=self.settings.header_limit_count,
@@ -325,6 +329,11 @@ class Service:
         if self._sites:
             # Who has just connected gets to say what it wants before idle connections are closed.
             await asyncio.sleep(LINGER)
+
+    async def _finish_requests(self) -> None:
+        # aiohttp would wait too, but hears no client any more while it does: a body would never end.
+        if not await self.load.over(self.settings.shutdown_timeout_seconds):
+            log.warning("requests_cut_short", running=self.load.running)
 
     def _pipeline(self, proxies: frozenset[str], include_auth_token: bool) -> Pipeline:
         settings = self.settings

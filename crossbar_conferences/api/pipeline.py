@@ -12,7 +12,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import unquote
@@ -74,6 +74,8 @@ class Load:
         self.running = 0
         self._limit = limit
         self._observer = observer
+        self._none = asyncio.Event()
+        self._none.set()
 
     def is_over(self) -> bool:
         """Whether there are more requests than may be."""
@@ -82,20 +84,34 @@ class Load:
     @contextmanager
     def one(self) -> Iterator[None]:
         """Count one request while it is in hand."""
-        self.running += 1
+        self._count(1)
         try:
             yield
         finally:
-            self.running -= 1
+            self._count(-1)
 
     @contextmanager
     def set_aside(self) -> Iterator[None]:
         """Don't count one request meanwhile."""
-        self.running -= 1
+        self._count(-1)
         try:
             yield
         finally:
-            self.running += 1
+            self._count(1)
+
+    async def over(self, within: float) -> bool:
+        """Wait until no request is in hand, so many seconds at most; whether it came to that."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._none.wait()
+        return self.running == 0
+
+    def _count(self, step: int) -> None:
+        self.running += step
+        if self.running:
+            self._none.clear()
+        else:
+            self._none.set()
 
     def observe(self, route: str, verb: str, status: int, seconds: float) -> None:
         """A request is done."""
