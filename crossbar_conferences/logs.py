@@ -18,7 +18,7 @@ _SECRET_KEYS = frozenset(
 )
 
 #: Loggers of libraries that print a traceback for each try to reach a lost broker: broker/ says it in a line.
-_TALKATIVE = ("aio_pika", "aiormq")
+TALKATIVE = ("aio_pika", "aiormq")
 
 #: Texts that are a token or hold a password, wherever they stand: JWTs, PEM keys, URLs with a password.
 _SECRET_TEXTS = (
@@ -83,7 +83,7 @@ def configure(level: str = "info", style: str = "json") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_ScrubbingFormatter("%(levelname)s %(name)s %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    for name in _TALKATIVE:
+    for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Awaitable, Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 from blockbuster import BlockBuster
 
+from crossbar_conferences.logs import TALKATIVE as LIBRARIES
 from crossbar_conferences.store.port import Store
 
 if TYPE_CHECKING:
@@ -58,6 +61,33 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("CROSSBAR_CONFERENCES_", "KAZOO_")):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _loggers_are_not_kept() -> Iterator[None]:
+    """A command that a test runs in this process sets logging up; no logger may keep that for good."""
+    configure = structlog.configure
+
+    def configure_for_now(**given: Any) -> None:
+        configure(**{**given, "cache_logger_on_first_use": False})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structlog, "configure", configure_for_now)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """What a test sets up of logging ends with it."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    if structlog.is_configured():
+        structlog.reset_defaults()
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        for name in LIBRARIES:
+            logging.getLogger(name).setLevel(logging.NOTSET)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -6,13 +6,13 @@ Monster UI and the PHP SDK are held by what they send, in ``fixtures/clients/``.
 
 from __future__ import annotations
 
+import importlib
+import json
 import uuid
 from collections.abc import Mapping
 from typing import Any
 
-import kazoo
 import pytest
-from kazoo import exceptions
 from pykazoo.conferences import Conferences
 from pykazoo.restrequest import RestRequest
 
@@ -21,8 +21,15 @@ pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture
-def sdk(live_sidecar: Mapping[str, Any]) -> Any:
-    """``kazoo-sdk``, logged in: its login goes to crossbar, so it gets a token made elsewhere."""
+def kazoo(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """``kazoo-sdk``. It replaces the decoder of all JSON in its process, which ends with the test."""
+    monkeypatch.setattr(json, "_default_decoder", json._default_decoder)  # type: ignore[attr-defined]
+    return importlib.reload(importlib.import_module("kazoo"))
+
+
+@pytest.fixture
+def sdk(kazoo: Any, live_sidecar: Mapping[str, Any]) -> Any:
+    """Its client, logged in: its login goes to crossbar, so it gets a token made elsewhere."""
     client = kazoo.Client(api_key="unused", base_url=f"{live_sidecar['base_url']}/v2")
     client.auth_token, client._authenticated = live_sidecar["tokens"]["boss"], True
     return client
@@ -45,12 +52,12 @@ def test_kazoo_sdk_keeps_conferences(sdk: Any, live_sidecar: Mapping[str, Any]) 
     assert conference not in [item["id"] for item in sdk.get_conferences(account)["data"]]
 
 
-def test_kazoo_sdk_knows_a_mistake(sdk: Any, live_sidecar: Mapping[str, Any]) -> None:
+def test_kazoo_sdk_knows_a_mistake(kazoo: Any, sdk: Any, live_sidecar: Mapping[str, Any]) -> None:
     """An error is one of the SDK's own exceptions, with what was wrong in it."""
     account = live_sidecar["accounts"]["main"]["id"]
-    with pytest.raises(exceptions.KazooApiBadDataError, match="name"):
+    with pytest.raises(kazoo.exceptions.KazooApiBadDataError, match="name"):
         sdk.create_conference(account, {"name": 7})
-    with pytest.raises(exceptions.KazooApiError):
+    with pytest.raises(kazoo.exceptions.KazooApiError):
         sdk.delete_conference(account, uuid.uuid4().hex)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import structlog
@@ -16,16 +16,9 @@ SECRETS = (JWT, "hunter2")
 
 
 @pytest.fixture
-def stderr(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
-    """What was written to stderr so far; logging is as it was afterwards."""
-    root = logging.getLogger()
-    kept, level = root.handlers[:], root.level
-    yield lambda: capsys.readouterr().err
-    root.handlers[:] = kept
-    root.setLevel(level)
-    for name in ("aio_pika", "aiormq"):
-        logging.getLogger(name).setLevel(logging.NOTSET)
-    structlog.reset_defaults()
+def stderr(capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    """What was written to stderr so far."""
+    return lambda: capsys.readouterr().err
 
 
 @pytest.mark.parametrize("style", ["json", "console"])
