@@ -11,7 +11,7 @@ import json
 import secrets
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,7 @@ from crossbar_conferences.store.port import DatabaseMissing, StoreFault
 from tests.support.answers import Answer
 from tests.support.brokers import eventually
 from tests.support.contract import JSON, check
-from tests.support.house import House, embedded_house
+from tests.support.house import House, embedded_house, real_house
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -442,6 +442,42 @@ async def test_failed_and_basic_credentials_are_charged(embedded: House) -> None
     for remaining in (99, 98):
         answer = await embedded.get(embedded.path(), who=None, headers=basic)
         assert (answer.status, answer.body["tokens"]) == (200, {"consumed": 1, "remaining": remaining})
+
+
+@pytest.mark.parametrize("kind", ["embedded", "real"])
+async def test_valid_tokens_are_charged_when_the_operator_says_so(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    """With ``charge_valid_tokens`` a caller with a valid token is refused once its bucket is empty."""
+    async with _with_settings(kind, request, charge_valid_tokens="true") as house:
+        headers = from_elsewhere()
+        first = await house.get(house.path(), headers=headers)
+        assert (first.status, first.body["tokens"]) == (200, {"consumed": 1, "remaining": 99})
+        statuses = [first.status]
+        while statuses[-1] == 200 and len(statuses) < 1000:
+            statuses.append((await house.get(house.path(), headers=headers)).status)
+        assert len(statuses) > 100 and statuses[-1] == 429
+        assert (await house.get(house.path(), headers=from_elsewhere())).status == 200
+
+
+@pytest.mark.parametrize("kind", ["embedded", "real"])
+async def test_an_untrusted_peer_cannot_say_where_it_comes_from(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    """``X-Forwarded-For`` of a peer that is no reverse proxy gives it no bucket of its own."""
+    async with _with_settings(kind, request, reverse_proxies="192.0.2.1") as house:
+        for remaining in (99, 98):
+            answer = await house.get(house.path(), who=None, headers=from_elsewhere())
+            assert (answer.status, answer.body["tokens"]["remaining"]) == (401, remaining)
+
+
+def _with_settings(
+    kind: str, request: pytest.FixtureRequest, **settings: str
+) -> AbstractAsyncContextManager[House]:
+    if kind == "embedded":
+        return embedded_house(**settings)
+    couchdb_url, amqp_url = (request.getfixturevalue(name) for name in ("couchdb_url", "amqp_url"))
+    return real_house(couchdb_url, amqp_url, **settings)
 
 
 @contextmanager
