@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote_plus
 
-import orjson
-
+from .. import jsontext
 from .errors import ApiError, validation_error
 
 _JSON_TYPES = frozenset({"application/json", "application/x-json"})
@@ -91,10 +90,10 @@ def check_query(text: str) -> None:
 
 def decode_json(raw: bytes, limits: BodyLimits = _LIMITS) -> Any:
     """JSON text as a value; raises `ValueError` also for what is nested too deeply or holds too much."""
-    if _holds_more_than(raw, limits.values):
+    if jsontext.holds_more_than(raw, limits.values):
         raise ValueError("too many values")
-    value = orjson.loads(raw) if not _has_huge_integer(raw) else _decode_slowly(raw)
-    if _is_deeper_than(value, limits.depth):
+    value = jsontext.decode(raw)
+    if jsontext.is_deeper_than(value, limits.depth):
         raise ValueError("nested too deeply")
     return value
 
@@ -102,7 +101,7 @@ def decode_json(raw: bytes, limits: BodyLimits = _LIMITS) -> Any:
 def _json_body(raw: bytes, limits: BodyLimits) -> Body:
     try:
         value = decode_json(raw, limits)
-    except (ValueError, RecursionError):
+    except ValueError:
         # The words are those of Kazoo's decoder, which never says where (http.md 1.9).
         raise _bad_json("decoder_exit around 0") from None
     return _envelope(value, "json")
@@ -153,52 +152,3 @@ def normalize_key(key: str) -> str:
 
 def _bad_json(reason: str) -> ApiError:
     return validation_error({"json": {"invalid": {"message": reason, "target": "body"}}})
-
-
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-
-
-def _holds_more_than(raw: bytes, limit: int) -> bool:
-    """Whether JSON text has more values than that, found out before anything is made of it."""
-    if _separators(raw) <= limit:
-        return False
-    # Texts may hold commas and brackets, which separate nothing.
-    return _separators(_STRING.sub(b"", raw)) > limit
-
-
-def _separators(raw: bytes) -> int:
-    return sum(raw.count(sign) for sign in (b",", b"[", b"{"))
-
-
-_HUGE_INTEGER = re.compile(rb"\d{19,}")
-
-
-def _has_huge_integer(raw: bytes) -> bool:
-    return _HUGE_INTEGER.search(raw) is not None
-
-
-def _decode_slowly(raw: bytes) -> Any:
-    # orjson reads integers beyond 64 bits as floats or not at all; Kazoo keeps them exact.
-    import json
-
-    def refuse(constant: str) -> Any:
-        raise ValueError(f"{constant} is not JSON")
-
-    value = json.loads(raw.decode("utf-8"), parse_constant=refuse)
-    # What orjson refuses is refused here too: halves of surrogate pairs, and floats beyond 64 bits.
-    json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-    return value
-
-
-def _is_deeper_than(value: Any, limit: int) -> bool:
-    level = [value]
-    for _ in range(limit):
-        level = [
-            child
-            for item in level
-            if isinstance(item, dict | list)
-            for child in (item.values() if isinstance(item, dict) else item)
-        ]
-        if not level:
-            return False
-    return True

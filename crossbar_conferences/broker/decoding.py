@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
 from typing import Any
 
 import orjson
 
+from .. import jsontext
 from ..errors import CrossbarConferencesError
 from .port import Delivery
 
@@ -48,7 +48,7 @@ def decode(delivery: Delivery) -> dict[str, Any]:
         if not isinstance(value, str):
             raise Undecodable("invalid")
     # Counting brackets is cheap; only what might be deep is walked.
-    if sum(map(payload.count, _BRACKETS)) > MAX_DEPTH and _is_deep(body):
+    if sum(map(payload.count, _BRACKETS)) > MAX_DEPTH and jsontext.is_deeper_than(body, MAX_DEPTH):
         raise Undecodable("too_large")
     return body
 
@@ -67,18 +67,3 @@ def _payload(delivery: Delivery) -> bytes:
     if len(payload) > MAX_BYTES:
         raise Undecodable("too_large")
     return payload
-
-
-def _is_deep(body: dict[str, Any]) -> bool:
-    """Whether something lies deeper than `MAX_DEPTH`; without recursion, that being the point."""
-    level: list[Any] = [body]
-    for _ in range(MAX_DEPTH):
-        level = [child for container in level for child in _children(container)]
-        if not level:
-            return False
-    return True
-
-
-def _children(container: Any) -> Iterator[Any]:
-    values = container.values() if isinstance(container, dict) else container
-    return (value for value in values if isinstance(value, dict | list))

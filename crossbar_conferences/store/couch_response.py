@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import re
-from typing import Any, Final
+from typing import Any
 
 import aiohttp
-import orjson
 
-#: What may be an integer beyond 64 bits, which orjson reads as a float; CouchDB keeps it exact.
-_HUGE_INTEGER: Final = re.compile(rb"\d{19,}")
+from .. import jsontext
 
 
 class CouchResponse(aiohttp.ClientResponse):
@@ -22,15 +18,5 @@ class CouchResponse(aiohttp.ClientResponse):
         """The body, whatever it is labelled; ``None`` when it is empty. Raises `ValueError`."""
         if self._decoded is None:
             body = (await self.read()).strip()
-            self._decoded = (_decode(body) if body else None,)
+            self._decoded = (jsontext.decode_stored(body) if body else None,)
         return self._decoded[0]
-
-
-def _decode(body: bytes) -> Any:
-    if _HUGE_INTEGER.search(body):
-        return json.loads(body)
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        # Half a surrogate pair is no text for orjson, but a document may hold one.
-        return json.loads(body)

@@ -83,6 +83,9 @@ def test_deep_nesting_is_refused() -> None:
     """JSON nested deeper than the limit is answered like broken JSON."""
     deep = b'{"data":' + b'{"a":' * BodyLimits().depth + b"1" + b"}" * BodyLimits().depth + b"}"
     assert error_data(deep) == {"json": {"invalid": {"message": "decoder_exit around 0", "target": "body"}}}
+    # The envelope itself is one of them.
+    inside = BodyLimits().depth - 1
+    assert read_body(b'{"data":' + b'{"a":' * inside + b"1" + b"}" * inside + b"}", JSON).data
 
 
 @pytest.mark.parametrize("raw", [b'{"data":{"a":[1,2,3,4]}}', b'{"data":{"a":{},"b":{},"c":[],"d":"x,y"}}'])
@@ -102,19 +105,11 @@ def test_huge_integers_stay_exact() -> None:
     assert read_body(b'{"data":{"n":1000000000000000000000000000000}}', JSON).data == {"n": 10**30}
 
 
-HUGE = b"1000000000000000000000000000000"
-
-
-@pytest.mark.parametrize(
-    "value", [b'"\\ud800"', b'"x\\udfff"', b'"\\udc00\\ud800"', b'{"\\ud800":1}', b"1e999", b"-1e999", b"NaN"]
-)
-def test_what_is_no_json_is_refused_beside_a_huge_integer(value: bytes) -> None:
+@pytest.mark.parametrize("raw", [b'{"data":{"a":NaN,"n":%d}}', b'{"data":{"n":%d},"x":' + b"[" * 5000])
+def test_what_is_no_json_is_refused_beside_a_huge_integer(raw: bytes) -> None:
     """The decoder for huge integers refuses what the fast one does."""
-    fast, slow = b'{"data":{"a":%s}}' % value, b'{"data":{"a":%s,"n":%s}}' % (value, HUGE)
     bad_json = {"json": {"invalid": {"message": "decoder_exit around 0", "target": "body"}}}
-    assert error_data(fast) == error_data(slow) == bad_json
-    pair = read_body(b'{"data":{"a":"\\ud83d\\ude00","n":%s}}' % HUGE, JSON)
-    assert pair.data == {"a": "\N{GRINNING FACE}", "n": 10**30}
+    assert error_data(raw % 10**30) == bad_json
 
 
 def test_queries_are_flat() -> None:
