@@ -29,11 +29,6 @@ def design_document(name: str) -> dict[str, Any]:
     return _files("couchdb_views")[name]
 
 
-def design_documents() -> dict[str, dict[str, Any]]:
-    """All of our design documents by name."""
-    return dict(_files("couchdb_views"))
-
-
 @cache
 def _files(folder: str) -> dict[str, dict[str, Any]]:
     inside, beside = _PACKAGE / folder, _PACKAGE.parent / folder

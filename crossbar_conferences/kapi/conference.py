@@ -238,11 +238,6 @@ def is_search_response(body: Any) -> bool:
     return matches(_SEARCH_RESPONSE, body)
 
 
-def is_conference_error(body: Any) -> bool:
-    """Whether this refuses a search or a dial."""
-    return matches(_CONFERENCE_ERROR, body)
-
-
 def is_dial_answer(body: Any) -> bool:
     """Whether this ends the wait for a dial: its answer or its refusal (amqp.md 3.3)."""
     return matches(_DIAL_RESPONSE, body) or matches(_CONFERENCE_ERROR, body)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .messages import Definition, Origin, Outgoing, build, check, matches
+from .messages import Definition, Origin, Outgoing, build, matches
 from .routing import NOTIFICATIONS
 from .types import is_list, is_list_of_texts, is_text
 
@@ -66,16 +66,6 @@ def email_invite(fields: Mapping[str, Any], origin: Origin, msg_id: str | None =
 def notify_update(fields: Mapping[str, Any], origin: Origin, msg_id: str) -> dict[str, Any]:
     """What became of a notification: ``Status``, ``Failure-Message``, ``Metadata``."""
     return build(_NOTIFY_UPDATE, fields, origin, msg_id)
-
-
-def check_email_invite(body: Any) -> None:
-    """Raise `MessageInvalid` unless this is an invitation."""
-    check(_EMAIL_INVITE, body)
-
-
-def check_notify_update(body: Any) -> None:
-    """Raise `MessageInvalid` unless this tells what became of a notification."""
-    check(_NOTIFY_UPDATE, body)
 
 
 def is_final_update(body: Any) -> bool:

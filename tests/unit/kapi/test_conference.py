@@ -151,7 +151,6 @@ def test_conference_error() -> None:
     body = conference.conference_error("Conference room not found", "room", request, ECALLMGR_ORIGIN, "m")
     conference.check_conference_error(body)
     assert body["Request"] == request
-    assert conference.is_conference_error(body)
     assert conference.is_dial_answer(body)
     assert not conference.is_search_response(body)
     assert set(conference.dial_error_request(request)) == {"Conference-ID", "Node"}
