@@ -125,17 +125,19 @@ class CollectionHandler:
         """One page and the id that begins the next: read in bounded batches, never all at once."""
         owner = exchange.parameters.get("user_id")
         needs_documents = query.needs_documents or owner is not None
+        is_selective = bool(query.filters or query.ranges)
         wanted = query.page_size if query.paginate else None
         found: list[Row] = []
         start = query.start
         while True:
-            size = FILTER_BATCH if wanted is None or needs_documents else wanted - len(found)
+            size = FILTER_BATCH if wanted is None or is_selective else wanted - len(found)
             batch = await self.documents.page(
                 exchange.account_id,
                 start=start,
                 descending=query.descending,
                 limit=size + 1,
                 include_docs=needs_documents,
+                owner=owner,
             )
             for row in batch[:size]:
                 if not needs_documents or _is_meant(row, query, owner):
@@ -145,7 +147,7 @@ class CollectionHandler:
             if len(batch) <= size:
                 return found, None
             start = batch[size].id
-            if wanted is not None and len(found) == wanted and not needs_documents:
+            if wanted is not None and len(found) == wanted and not is_selective:
                 return found, start
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from . import views
 from .cache import DocumentCache
+from .memory_views import summary
 from .names import account_database, encoded, is_account_id, is_document_id
 from .pages import PageCache
 from .port import (
@@ -51,11 +52,6 @@ class Documents:
             raise DocumentMissing
         return found
 
-    async def load_fresh(self, account_id: str, doc_id: str, kind: str = CONFERENCE) -> Document:
-        """Like `load`, past the cache: after somebody else turned out to have been faster."""
-        self._cache.flush(account_database(account_id), doc_id)
-        return await self.load(account_id, doc_id, kind)
-
     async def load_many(self, account_id: str, doc_ids: Sequence[str]) -> dict[str, Document]:
         """Those of the documents that exist, of any type, in one round trip at most."""
         if not is_account_id(account_id):
@@ -71,13 +67,21 @@ class Documents:
         descending: bool,
         limit: int | None,
         include_docs: bool,
+        owner: str | None = None,
     ) -> Sequence[Row]:
-        """Conferences by id, from ``start`` on (inclusive): summaries, or whole documents.
+        """Conferences by id, from ``start`` on (inclusive): summaries, and whole documents if wanted.
 
+        Those of one ``owner`` always come with their documents, of which their summaries are made.
         Rows are read-only, like documents: a cache may hold them."""
-        query = ViewQuery(start=start, descending=descending, limit=limit, include_docs=include_docs)
+        database = account_database(account_id)
         source = self._store.query if self._pages is None else self._pages.rows
-        return await source(account_database(account_id), views.BY_ID, query)
+        if owner is None:
+            query = ViewQuery(start=start, descending=descending, limit=limit, include_docs=include_docs)
+            return await source(database, views.BY_ID, query)
+        query = ViewQuery(
+            start=owner, start_id=start, end=owner, descending=descending, limit=limit, include_docs=True
+        )
+        return [_summarised(row) for row in await source(database, views.BY_OWNER, query)]
 
     async def holders_of_numbers(self, account_id: str, numbers: Sequence[str]) -> list[tuple[str, str]]:
         """Which of the numbers are in use: pairs of number and conference id."""
@@ -91,12 +95,6 @@ class Documents:
         """The ids of the conferences with exactly this name."""
         query = ViewQuery(keys=[name])
         return [row.id for row in await self._store.query(account_database(account_id), views.BY_NAME, query)]
-
-    async def owned_by(self, account_id: str, owner_id: str) -> list[str]:
-        """The ids of the conferences that a user owns."""
-        query = ViewQuery(keys=[owner_id])
-        rows = await self._store.query(account_database(account_id), views.BY_OWNER, query)
-        return [row.id for row in rows]
 
     async def callflows_named(self, account_id: str, names: Sequence[str]) -> list[Mapping[str, Any]]:
         """The callflows with these names: objects with ``numbers``."""
@@ -190,3 +188,8 @@ class Documents:
         finally:
             if self._pages is not None:
                 self._pages.flush(database)
+
+
+def _summarised(row: Row) -> Row:
+    """A row of any view of ours, as the view of all conferences would show its document."""
+    return Row(row.id, row.id, None if row.doc is None else summary(row.doc), row.doc)

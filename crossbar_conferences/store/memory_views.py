@@ -1,4 +1,5 @@
-"""What the JavaScript maps of ``couchdb_views/`` emit, in Python, for the in-memory store.
+"""What the JavaScript maps of ``couchdb_views/`` emit, in Python: for the in-memory store, and for
+summaries of documents that came from another view.
 
 The store's contract suite runs the same documents through both and compares the rows.
 """
@@ -24,12 +25,17 @@ def _truthy(value: Any) -> bool:
     return isinstance(value, list | dict) or bool(value)
 
 
+def summary(document: Document) -> dict[str, Any]:
+    """What ``by_id`` shows of a conference: an item of the list."""
+    flags = document.get("flags")
+    item = {"id": document["_id"], "flags": flags if _truthy(flags) else []}
+    item.update({key: document[key] for key in _SHOWN if document.get(key) is not None})
+    return item
+
+
 def _by_id(document: Document) -> Emitted:
     if _is(document, "conference"):
-        flags = document.get("flags")
-        item = {"id": document["_id"], "flags": flags if _truthy(flags) else []}
-        item.update({key: document[key] for key in _SHOWN if document.get(key) is not None})
-        yield document["_id"], item
+        yield document["_id"], summary(document)
 
 
 def _by_number(document: Document) -> Emitted:

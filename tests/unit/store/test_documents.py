@@ -165,14 +165,6 @@ async def test_hostile_ids_never_reach_the_store(world: World, doc_id: str) -> N
     assert world.store.counters.requests == before
 
 
-async def test_load_fresh_passes_the_cache(world: World) -> None:
-    """What another node wrote is seen at once."""
-    stored = await world.documents.save(ACCOUNT, conference("x"))
-    await world.store.put(DATABASE, {**stored, "name": "theirs"})
-    assert (await world.documents.load(ACCOUNT, "x"))["name"] == "x"
-    assert (await world.documents.load_fresh(ACCOUNT, "x"))["name"] == "theirs"
-
-
 async def test_soft_deletion_costs_one_request(world: World) -> None:
     """On the revision at hand it is one write, told as a deletion; the document is gone then."""
     stored = await world.documents.save(ACCOUNT, conference("x"))
@@ -196,7 +188,7 @@ async def test_deletions_take_the_newest_revision(world: World, soft: bool) -> N
     assert world.told[-1][0] == "deleted"
     assert world.told[-1][2]["_rev"].startswith("3-")
     with pytest.raises(DocumentMissing):
-        await world.documents.load_fresh(ACCOUNT, "x")
+        await world.documents.load(ACCOUNT, "x")
 
 
 async def test_what_is_gone_already_is_a_success(world: World) -> None:
@@ -223,7 +215,7 @@ async def test_who_has_a_number_or_name(world: World) -> None:
 
 
 async def test_lists_and_finds(world: World) -> None:
-    """Pages by id, conferences by owner, callflows and accounts by name."""
+    """Pages by id, also those of one owner, callflows and accounts by name."""
     for number, owner in enumerate(["o1", "o2", "o1"]):
         await world.documents.save(ACCOUNT, conference(f"c{number}", owner_id=owner))
     await world.store.put(
@@ -232,7 +224,15 @@ async def test_lists_and_finds(world: World) -> None:
     await world.store.put("accounts", {"_id": ACCOUNT, "pvt_type": "account", "name": "Acme & Co."})
     page = await world.documents.page(ACCOUNT, start="c1", descending=True, limit=2, include_docs=False)
     assert [row.id for row in page] == ["c1", "c0"]
-    assert await world.documents.owned_by(ACCOUNT, "o1") == ["c0", "c2"]
+    page = await world.documents.page(ACCOUNT, start=None, descending=False, limit=9, include_docs=False)
+    theirs = await world.documents.page(
+        ACCOUNT, start=None, descending=False, limit=9, include_docs=False, owner="o1"
+    )
+    assert theirs == [page[0], page[2]]
+    theirs = await world.documents.page(
+        ACCOUNT, start="c1", descending=True, limit=2, include_docs=True, owner="o1"
+    )
+    assert [(row.id, row.doc and row.doc["owner_id"]) for row in theirs] == [("c0", "o1")]
     assert await world.documents.callflows_named(ACCOUNT, ["MainConference"]) == [{"numbers": ["7100"]}]
     assert await world.documents.accounts_named("acmeco") == [ACCOUNT]
 
