@@ -3,7 +3,8 @@
 Theory of operation
 ===================
 
-The state of an account is a mapping from conference id to `Room`. Two kinds of input change it.
+The state of an account is a table from conference id to `Room`, a frozen value. Two kinds of input
+change it.
 
 *Events* are published by the one media node that controls a conference, in order, after that
 node's own table has changed (amqp.md 7.3). `TRANSITIONS` has one row for each kind; what is not
@@ -11,6 +12,12 @@ in the table changes nothing. Every row is idempotent: an event says how things 
 is muted, and here are all its flags"), never how they differ. An event of another instance than
 the room's belongs to an earlier or later run of the same conference: a later run begins with
 ``conference-create`` or ``add-member`` and replaces the room, everything else is a straggler.
+
+An event is about one room, so `apply` takes one room and gives one, the same object when nothing
+changed. The table belongs to whoever follows the account: `enter` puts a new value in the place of
+the old one and touches no other, so that an event costs the same in an account with a thousand
+rooms. A value that was read from the table stays as it was; who needs the whole table to stay as it
+was copies it.
 
 *Search answers* say how things were at the moment of answering. They travel another way than the
 events, so an event heard while a search was under way may or may not be in its answer. The rule:
@@ -28,7 +35,7 @@ Source: amqp.md 5.2, 5.6, 7.2, 7.3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -36,7 +43,9 @@ from ..clock import gregorian_seconds
 from .rooms import Participant, Room
 from .sightings import object_of, participant_from, text_of
 
+#: Rooms by conference id: as a reader sees them, and as their owner does.
 Rooms = Mapping[str, Room]
+MutableRooms = MutableMapping[str, Room]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,34 +80,38 @@ def event_from(body: Mapping[str, Any], at: float) -> Event | None:
     )
 
 
-def apply(rooms: Rooms, event: Event) -> Rooms:
-    """The rooms after an event; the same object when nothing changed."""
+def apply(room: Room | None, event: Event) -> Room | None:
+    """A room after an event of its conference; the same object when nothing changed.
+
+    ``None`` before: not known to run; after: it has ended."""
     transition = TRANSITIONS.get(event.kind)
     if transition is None:
-        return rooms
+        return room
+    if room is not None and room.instance_id and event.instance_id not in ("", room.instance_id):
+        return transition(None, event) if event.kind in BEGINNINGS else room
+    return transition(room, event)
+
+
+def enter(rooms: MutableRooms, event: Event) -> bool:
+    """Put what an event does to its room into the caller's table; whether anything changed."""
     before = rooms.get(event.conference_id)
-    if before is not None and before.instance_id and event.instance_id not in ("", before.instance_id):
-        if event.kind not in BEGINNINGS:
-            return rooms
-        before = None
-    after = transition(before, event)
-    if after == rooms.get(event.conference_id):
-        return rooms
-    changed = dict(rooms)
+    after = apply(before, event)
+    if after is before:
+        return False
     if after is None:
-        changed.pop(event.conference_id, None)
+        del rooms[event.conference_id]
     else:
-        changed[event.conference_id] = after
-    return changed
+        rooms[event.conference_id] = after
+    return True
 
 
-def reconcile(found: Iterable[Room], heard_since: Iterable[Event], known: Rooms) -> Rooms:
+def reconcile(found: Iterable[Room], heard_since: Iterable[Event], known: Rooms) -> MutableRooms:
     """The rooms after a complete answer for the account: what it says, and the events since.
 
+    A new table, which is the caller's; ``known`` stays as it was.
     Talk times are ours alone and are carried over from ``known``. Several rooms of one id are
     answers of several nodes: the one running longest wins (http.md 3.8).
     """
-    rooms: Rooms = {}
     best: dict[str, Room] = {}
     for room in found:
         rival = best.get(room.conference_id)
@@ -106,7 +119,7 @@ def reconcile(found: Iterable[Room], heard_since: Iterable[Event], known: Rooms)
             best[room.conference_id] = room
     rooms = {key: _carry_talk(_filled(room, known.get(key)), known.get(key)) for key, room in best.items()}
     for event in heard_since:
-        rooms = apply(rooms, event)
+        enter(rooms, event)
     return rooms
 
 
@@ -128,24 +141,31 @@ def _destroyed(room: Room | None, event: Event) -> Room | None:
 
 
 def _locked(room: Room | None, event: Event) -> Room | None:
-    return replace(_room(room, event), locked=True)
+    here = _room(room, event)
+    return here if here.locked is True else replace(here, locked=True)
 
 
 def _unlocked(room: Room | None, event: Event) -> Room | None:
-    return replace(_room(room, event), locked=False)
+    here = _room(room, event)
+    return here if here.locked is False else replace(here, locked=False)
 
 
 def _recording(room: Room | None, event: Event) -> Room | None:
-    return replace(_room(room, event), recording=True)
+    here = _room(room, event)
+    return here if here.recording is True else replace(here, recording=True)
 
 
 def _not_recording(room: Room | None, event: Event) -> Room | None:
-    return replace(_room(room, event), recording=False)
+    here = _room(room, event)
+    return here if here.recording is False else replace(here, recording=False)
 
 
 def _member_there(room: Room | None, event: Event) -> Room | None:
     here = _room(room, event)
-    return here if event.participant is None else _with(here, _told(here, event.participant, event))
+    if event.participant is None:
+        return here
+    known = here.participant(event.participant.participant_id)
+    return _with(here, known, _told(here, known, event.participant, event), here.active_speaker)
 
 
 def _member_gone(room: Room | None, event: Event) -> Room | None:
@@ -158,6 +178,8 @@ def _member_gone(room: Room | None, event: Event) -> Room | None:
         if member.participant_id != gone and (gone is not None or member.call_id != event.call_id)
     )
     speaker = room.active_speaker if room.active_speaker != gone else None
+    if len(left) == len(room.participants) and speaker == room.active_speaker:
+        return room
     return replace(room, participants=left, active_speaker=speaker)
 
 
@@ -165,22 +187,24 @@ def _talks(room: Room | None, event: Event) -> Room | None:
     here = _room(room, event)
     if event.participant is None:
         return here
-    member = _told(here, event.participant, event)
+    known = here.participant(event.participant.participant_id)
+    member = _told(here, known, event.participant, event)
     if member.talking_since is None:
         member = replace(member, talking_since=event.at)
-    return replace(_with(here, member), active_speaker=member.participant_id)
+    return _with(here, known, member, member.participant_id)
 
 
 def _is_quiet(room: Room | None, event: Event) -> Room | None:
     here = _room(room, event)
     if event.participant is None:
         return here
-    member = _told(here, event.participant, event)
+    known = here.participant(event.participant.participant_id)
+    member = _told(here, known, event.participant, event)
     if member.talking_since is not None:
         spoken = max(0.0, event.at - member.talking_since)
         member = replace(member, talk_time=member.talk_time + spoken, talking_since=None)
     speaker = here.active_speaker if here.active_speaker != member.participant_id else None
-    return replace(_with(here, member), active_speaker=speaker)
+    return _with(here, known, member, speaker)
 
 
 Transition = Callable[[Room | None, Event], Room | None]
@@ -223,9 +247,8 @@ def _room(room: Room | None, event: Event) -> Room:
     )
 
 
-def _told(room: Room, told: Participant, event: Event) -> Participant:
+def _told(room: Room, known: Participant | None, told: Participant, event: Event) -> Participant:
     # An event has all flags, but not what only a search knows: that is kept, or made up.
-    known = room.participant(told.participant_id)
     if known is None:
         return replace(
             told,
@@ -244,15 +267,15 @@ def _told(room: Room, told: Participant, event: Event) -> Participant:
     )
 
 
-def _with(room: Room, member: Participant) -> Room:
-    if room.participant(member.participant_id) is None:
-        return replace(room, participants=(*room.participants, member))
-    return replace(
-        room,
-        participants=tuple(
-            member if other.participant_id == member.participant_id else other for other in room.participants
-        ),
-    )
+def _with(room: Room, known: Participant | None, member: Participant, speaker: int | None) -> Room:
+    """The room with a member in the place of what was known of it; the room itself if that is the same."""
+    if member == known:
+        return room if speaker == room.active_speaker else replace(room, active_speaker=speaker)
+    place = None if known is None else room.place(known.participant_id)
+    others = room.participants
+    # Slices are copied as a whole: of a large room that is the least that a tuple costs.
+    after = (*others, member) if place is None else (*others[:place], member, *others[place + 1 :])
+    return replace(room, participants=after, active_speaker=speaker)
 
 
 def _filled(room: Room, known: Room | None) -> Room:

@@ -8,12 +8,16 @@ Source: amqp.md 5 (search answers and events).
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 _TRUE = (True, "true", "True")
 _FALSE = (False, "false", "False")
+
+_number_of = attrgetter("participant_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,16 @@ class Room:
 
     def participant(self, participant_id: int) -> Participant | None:
         """The participant with this number, ``None`` when nobody has it."""
-        for participant in self.participants:
+        place = self.place(participant_id)
+        return None if place is None else self.participants[place]
+
+    def place(self, participant_id: int) -> int | None:
+        """Where in ``participants`` somebody is, ``None`` when nobody has this number."""
+        # Numbers grow as people come, so most tables are in order; an answer's need not be.
+        likely = bisect_left(self.participants, participant_id, key=_number_of)
+        if likely < len(self.participants) and self.participants[likely].participant_id == participant_id:
+            return likely
+        for place, participant in enumerate(self.participants):
             if participant.participant_id == participant_id:
-                return participant
+                return place
         return None

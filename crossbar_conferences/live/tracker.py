@@ -13,9 +13,8 @@ Source: design decision "real-time data", amqp.md 5.6, 7.3.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Coroutine
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -28,11 +27,9 @@ from ..tasks import end
 from .feed import EventFeed, Heard
 from .port import Sighting
 from .search import SearchLive
+from .tracked import LOG_LIMIT, TrackedAccount
 
 log = structlog.get_logger(__name__)
-
-#: Events kept while one search is under way; with more, the search is done again.
-LOG_LIMIT = 5_000
 
 
 @dataclass(slots=True)
@@ -42,23 +39,6 @@ class Counters:
     events: int = 0
     searches: int = 0
     drift: int = 0
-
-
-@dataclass(slots=True)
-class _Account:
-    """One tracked account."""
-
-    rooms: live.Rooms = field(default_factory=dict)
-    seeded: bool = False
-    as_of: float | None = None
-    nodes_expected: int = 0
-    nodes_heard: tuple[str, ...] = ()
-    last_used: float = 0.0
-    #: Done when its events are bound.
-    held: asyncio.Task[None] | None = None
-    #: One log for every search under way: what was heard since its question was sent.
-    logs: list[list[live.Event]] = field(default_factory=list)
-    seeding: asyncio.Task[None] | None = None
 
 
 class Tracker:
@@ -92,7 +72,7 @@ class Tracker:
         #: Grows with everything that makes what was heard so far doubtful.
         self._doubts = 0
         self._trusted = True
-        self._accounts: dict[str, _Account] = {}
+        self._accounts: dict[str, TrackedAccount] = {}
         self._watch: asyncio.Task[None] | None = None
         self._chores: set[asyncio.Task[None]] = set()
 
@@ -116,11 +96,11 @@ class Tracker:
         """One conference of an account."""
         if fresh or not self._trusted:
             return await self._complete(account_id, conference_id)
-        sighting = await self.account(account_id)
-        room = sighting.room(conference_id)
+        account = await self._current(account_id)
+        room = account.rooms.get(conference_id) if account.seeded else None
         if room is not None and room.partial:
             return await self._complete(account_id, conference_id)
-        return replace(sighting, rooms={conference_id: room} if room else {})
+        return account.sighting({conference_id: room} if room else {}, "events")
 
     async def lookup(self, conference_id: str) -> Sighting:
         """A conference of whatever account, by asking."""
@@ -130,38 +110,35 @@ class Tracker:
     async def account(self, account_id: str, *, fresh: bool = False) -> Sighting:
         """Everything that runs for an account."""
         fresh = fresh or not self._trusted
+        account = await self._current(account_id, fresh=fresh)
+        return account.sighting(account.snapshot(), "search" if fresh else "events")
+
+    async def _current(self, account_id: str, *, fresh: bool = False) -> TrackedAccount:
+        """An account that is followed, and asked for if need be: if its state is not known, or to be new."""
         account = self._accounts.get(account_id) or await self._track(account_id)
         account.last_used = self._clock()
         if fresh or not account.seeded:
             await self._seed(account_id, account)
-        if not account.seeded:
-            return Sighting(nodes_expected=account.nodes_expected, nodes_heard=account.nodes_heard)
-        return Sighting(
-            account.rooms,
-            "search" if fresh else "events",
-            account.as_of,
-            account.nodes_expected,
-            account.nodes_heard,
-        )
+        return account
 
-    async def _track(self, account_id: str) -> _Account:
+    async def _track(self, account_id: str) -> TrackedAccount:
         while len(self._accounts) >= self._limit:
             self._unfollow(min(self._accounts, key=lambda one: self._accounts[one].last_used))
-        account = _Account(last_used=self._clock())
+        account = TrackedAccount(last_used=self._clock())
         self._accounts[account_id] = account
         account.held = self._chore(self._feed.hold(account_id))
         # A broker that hangs takes long to bind; whoever reads need not wait for that.
         await asyncio.wait((account.held,), timeout=self._bind_within)
         return account
 
-    async def _seed(self, account_id: str, account: _Account) -> None:
+    async def _seed(self, account_id: str, account: TrackedAccount) -> None:
         # Readers that come meanwhile share the search; one that is cancelled does not end it.
         if account.seeding is None or account.seeding.done():
             account.seeding = asyncio.create_task(self._ask(account_id, account), name="tracker_seed")
         await asyncio.shield(account.seeding)
 
-    async def _ask(self, account_id: str, account: _Account) -> None:
-        with _logging(account) as heard:
+    async def _ask(self, account_id: str, account: TrackedAccount) -> None:
+        with account.logging() as heard:
             self.counters.searches += 1
             is_held, doubts = account.held is None or account.held.done(), self._doubts
             sighting = await self._search.account(account_id)
@@ -176,13 +153,13 @@ class Tracker:
             if drifted:
                 self.counters.drift += drifted
                 log.warning("tracker_drift", account_id=account_id, rooms=drifted)
-        account.rooms, account.seeded, account.as_of = rooms, True, sighting.as_of
+        account.seed(rooms, sighting.as_of)
 
     async def _complete(self, account_id: str, conference_id: str) -> Sighting:
         """Ask for one room and fold the answer into the account's state."""
         account = self._accounts.get(account_id) or await self._track(account_id)
         account.last_used = self._clock()
-        with _logging(account) as heard:
+        with account.logging() as heard:
             sighting = await self.lookup(conference_id)
         if not sighting.known:
             return sighting
@@ -194,8 +171,7 @@ class Tracker:
         since = [event for event in heard if event.conference_id == conference_id]
         rooms = live.reconcile(found, since, account.rooms)
         if account.seeded and len(heard) <= LOG_LIMIT:
-            others = {key: room for key, room in account.rooms.items() if key != conference_id}
-            account.rooms, account.as_of = {**others, **rooms}, sighting.as_of
+            account.put(conference_id, rooms.get(conference_id), sighting.as_of)
         return replace(sighting, rooms=rooms)
 
     def _on_event(self, heard: Heard) -> None:
@@ -204,18 +180,20 @@ class Tracker:
             return
         event = heard.event
         self.counters.events += 1
-        for logged in account.logs:
-            if len(logged) <= LOG_LIMIT:
-                logged.append(event)
+        account.log(event)
         if account.seeded:
-            account.rooms = live.apply(account.rooms, event)
-            account.as_of = event.at
-            room = account.rooms.get(event.conference_id)
-            if room is not None and room.partial and event.kind in live.BEGINNINGS:
-                self._chore(self._completed(heard.account_id, event.conference_id))
+            room = account.enter(event)
+            is_new = room is not None and room.partial and event.kind in live.BEGINNINGS
+            # Of people who come in one after the other while we ask, the answer or the log tells.
+            if is_new and event.conference_id not in account.completing:
+                account.completing.add(event.conference_id)
+                self._chore(self._completed(account, heard.account_id, event.conference_id))
 
-    async def _completed(self, account_id: str, conference_id: str) -> None:
-        await self._complete(account_id, conference_id)
+    async def _completed(self, account: TrackedAccount, account_id: str, conference_id: str) -> None:
+        try:
+            await self._complete(account_id, conference_id)
+        finally:
+            account.completing.discard(conference_id)
 
     def _on_broker(self, connected: bool) -> None:
         # What happened while we could not hear is unknown: every account is asked for again.
@@ -274,13 +252,3 @@ class Tracker:
             await work
         except BrokerError as error:
             log.warning("tracker_chore_failed", reason=str(error))
-
-
-@contextmanager
-def _logging(account: _Account) -> Iterator[list[live.Event]]:
-    heard: list[live.Event] = []
-    account.logs.append(heard)
-    try:
-        yield heard
-    finally:
-        account.logs = [other for other in account.logs if other is not heard]

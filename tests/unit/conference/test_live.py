@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -42,10 +44,10 @@ def heard(kind: str, member: int | None = None, *, at: float = NOW, **more: obje
     return event
 
 
-def after(*events: live.Event, rooms: live.Rooms | None = None) -> live.Rooms:
-    state: live.Rooms = rooms or {}
+def after(*events: live.Event, rooms: live.Rooms | None = None) -> dict[str, Room]:
+    state = dict(rooms or {})
     for event in events:
-        state = live.apply(state, event)
+        live.enter(state, event)
     return state
 
 
@@ -86,16 +88,18 @@ def test_recording_is_known_from_its_events() -> None:
 def test_a_new_run_replaces_the_old_and_stragglers_are_ignored() -> None:
     """An event of another instance begins a new run or is nothing."""
     state = after(heard("conference-create"), heard("add-member", 1))
-    assert live.apply(state, heard("mute-member", 1, instance="i0")) is state
-    fresh = live.apply(state, heard("add-member", 7, instance="i2"))
-    assert [member.participant_id for member in fresh["c"].participants] == [7]
+    first = state["c"]
+    assert live.apply(first, heard("mute-member", 1, instance="i0")) is first
+    fresh = live.apply(first, heard("add-member", 7, instance="i2"))
+    assert fresh is not None and [member.participant_id for member in fresh.participants] == [7]
     assert live.apply(fresh, heard("conference-destroy", instance="i1")) is fresh
 
 
 def test_unknown_events_and_fields_change_nothing() -> None:
     """What is not in the table is harmless, and so is a body without sense."""
-    state = after(heard("add-member", 1))
-    assert live.apply(state, heard("play-file", 1, **{"Some-New-Field": {"deep": 1}})) is state
+    room = after(heard("add-member", 1))["c"]
+    unknown = live.event_from({**body("play-file", 1), "Some-New-Field": {"deep": 1}}, NOW)
+    assert unknown is not None and live.apply(room, unknown) is room
     for nonsense in ({}, {"Event": 5, "Conference-ID": "c"}, {"Event": "lock", "Conference-ID": []}):
         assert live.event_from(nonsense, NOW) is None
 
@@ -178,6 +182,31 @@ class Switch:
         return [room_from_search(found, "acct")]
 
 
+class Counted(dict[str, Room]):
+    """A table that notes which of its keys are read or written, and refuses to be gone through."""
+
+    def __init__(self, rooms: live.Rooms) -> None:
+        super().__init__(rooms)
+        self.touched: list[str] = []
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.touched.append(key)
+        return super().get(key, default)
+
+    def __setitem__(self, key: str, room: Room) -> None:
+        self.touched.append(key)
+        super().__setitem__(key, room)
+
+    def __delitem__(self, key: str) -> None:
+        self.touched.append(key)
+        super().__delitem__(key)
+
+    def __iter__(self) -> Any:
+        raise AssertionError("somebody went through the table")
+
+    keys = values = items = copy = __iter__
+
+
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(
@@ -196,13 +225,18 @@ def same_as_switch(state: live.Rooms, switch: Switch) -> bool:
 @given(STEPS)
 def test_following_events_alone_ends_in_the_switchs_state(steps: list[tuple[str, int]]) -> None:
     """From the first event on, the state is the switch's; each event applied twice changes nothing more."""
-    switch, state = Switch(), {}
+    switch, state = Switch(), dict[str, Room]()
     for step in steps:
         for published in switch.do(step):
             event = live.event_from(published, NOW)
             assert event is not None
-            state = live.apply(state, event)
-            assert live.apply(state, event) == state
+            before, as_it_was = state.get("c"), deepcopy(state.get("c"))
+            changed = live.enter(state, event)
+            assert changed == (state.get("c") != as_it_was)
+            # Whoever holds the value from before holds it as it was.
+            assert before == as_it_was
+            assert live.apply(state.get("c"), event) is state.get("c")
+            assert not live.enter(state, event)
         assert same_as_switch(state, switch)
     if not switch.running:
         assert state == {}
@@ -228,15 +262,59 @@ def test_any_interleaving_of_a_search_and_events_ends_in_the_switchs_state(
     arrived = data.draw(st.integers(asked, end), "events heard before the answer arrived")
     state = live.reconcile(answers[made], published[asked:arrived], {})
     for event in published[arrived:]:
-        state = live.apply(state, event)
+        live.enter(state, event)
     assert same_as_switch(state, switch)
+
+
+@given(STEPS)
+def test_an_event_replaces_its_own_room_and_member_only(steps: list[tuple[str, int]]) -> None:
+    """Of a hundred rooms the others stay the same objects, and so do the other members of its own."""
+    others = {f"other-{number}": Room(conference_id=f"other-{number}") for number in range(100)}
+    switch, state = Switch(), Counted(others)
+    for step in steps:
+        for published in switch.do(step):
+            event = live.event_from(published, NOW)
+            assert event is not None
+            before = state.get("c")
+            state.touched.clear()
+            live.enter(state, event)
+            assert set(state.touched) <= {"c"}
+            assert len(state.touched) <= 3
+            after = state.get("c")
+            if before is not None and after is not None and before.instance_id == after.instance_id:
+                kept = {id(member) for member in before.participants}
+                new = [member for member in after.participants if id(member) not in kept]
+                assert len(new) <= 1
+    assert all(state[key] is room for key, room in others.items())
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3), (3, 1, 2)])
+def test_members_are_found_in_any_order(order: tuple[int, ...]) -> None:
+    """An answer may tell of members in another order than that of their numbers; the order is kept."""
+    members = tuple(Participant(participant_id=number) for number in order)
+    room: Room | None = Room(conference_id="c", participants=members)
+    assert room is not None
+    assert [room.place(number) for number in order] == [0, 1, 2]
+    assert room.place(9) is None and room.participant(9) is None
+    room = live.apply(room, heard("mute-member", 1, vars=flags(speak=False)))
+    assert room is not None
+    assert [member.participant_id for member in room.participants] == list(order)
+    assert [member.participant_id for member in room.participants if member.speak is False] == [1]
+
+
+def test_reconciliation_leaves_what_was_known() -> None:
+    """The new table is another one than that which it was made from."""
+    known = after(heard("conference-create"), heard("add-member", 1))
+    copy = deepcopy(known)
+    now = live.reconcile([], [heard("add-member", 2)], known)
+    assert now is not known and known == copy
 
 
 @pytest.mark.parametrize("kind", sorted(live.TRANSITIONS))
 def test_every_row_takes_an_event_without_a_member(kind: str) -> None:
     """A row that is told of nobody neither fails nor invents anybody."""
-    state = live.apply({}, heard(kind))
-    assert all(not room.participants for room in state.values())
+    room = live.apply(None, heard(kind))
+    assert room is None or not room.participants
 
 
 def test_a_summary_does_not_empty_a_room() -> None:

@@ -103,6 +103,39 @@ async def test_a_room_known_from_events_is_completed_by_one_search(world: World)
     assert room.participants[0].join_time
 
 
+async def test_people_who_come_while_we_ask_cost_no_further_search(world: World) -> None:
+    """A conference that begins with ten people at once is asked for once."""
+    await world.tracker.account(ACCOUNT)
+    searches = world.tracker.counters.searches
+    await world.cluster.perform(["create", "room", ACCOUNT])
+    for number in range(10):
+        await world.cluster.perform(["join", "room", f"{number}@h"])
+    tracked = world.tracker._accounts[ACCOUNT]
+    await eventually(lambda: "room" in tracked.rooms and not tracked.completing)
+    room = (await world.tracker.conference(ACCOUNT, "room")).room("room")
+    assert room is not None and not room.partial and len(room.participants) == 10
+    assert world.tracker.counters.searches == searches + 1
+
+
+async def test_what_was_handed_out_does_not_change(world: World) -> None:
+    """A reader's sightings stay as they were while events go on; readers without a change share one."""
+    for room in ("one", "two"):
+        await world.cluster.perform(["create", room, ACCOUNT])
+    whole = await world.tracker.account(ACCOUNT)
+    single = await world.tracker.conference(ACCOUNT, "one")
+    assert (await world.tracker.account(ACCOUNT)).rooms is whole.rooms
+    one, two = whole.rooms["one"], whole.rooms["two"]
+    await world.cluster.perform(["lock", "one"])
+    await world.cluster.perform(["destroy", "two"])
+    await world.settle()
+    now = (await world.tracker.account(ACCOUNT)).rooms
+    assert set(now) == {"one"} and now["one"].locked
+    assert dict(whole.rooms) == {"one": one, "two": two} and not one.locked
+    assert single.rooms["one"] is one
+    with pytest.raises(TypeError):
+        whole.rooms["three"] = one  # type: ignore[index]
+
+
 async def test_accounts_are_kept_apart(world: World) -> None:
     """An account sees only its own rooms; a look-up tells whose a room is."""
     await world.cluster.perform(["create", "theirs", OTHER])
