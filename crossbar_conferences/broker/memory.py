@@ -93,7 +93,7 @@ class _MemoryConsumer:
         """Make the queue on a broker that is there (again)."""
         for reader in self._readers:
             if reader.broker is broker and broker.running:
-                is_new = reader.name not in broker.queues
+                is_new = not broker.has_queue(reader.name)
                 broker.attach(reader, self._spec, self._bindings)
                 # Of our own zone's broker everybody is told when it goes and comes (`on_state`).
                 if is_new and reader.was_attached and (reader.is_remote or self._transport.is_told):

@@ -10,8 +10,8 @@ from types import MappingProxyType
 
 from ..kapi.routing import EXCHANGES
 from .dispatch import Dispatcher
+from .memory_routes import Routes
 from .port import Binding, BrokerError, Delivery, Queue
-from .topics import hears
 
 
 class MemoryBroker:
@@ -24,6 +24,7 @@ class MemoryBroker:
         self.exchanges = MappingProxyType(dict(exchanges))
         self._clock = clock
         self._queues: dict[str, _Queue] = {}
+        self._routes = Routes(self.exchanges)
         self._watchers: list[Callable[[MemoryBroker], None]] = []
 
     @property
@@ -31,11 +32,16 @@ class MemoryBroker:
         """The names of all queues there are."""
         return tuple(self._queues)
 
+    def has_queue(self, name: str) -> bool:
+        """Whether there is a queue of this name."""
+        return name in self._queues
+
     def stop(self) -> None:
         """The broker goes away: every queue is gone, every transport is told."""
         if self.running:
             self.running = False
             self._queues.clear()
+            self._routes.clear()
             self._tell()
 
     def start(self) -> None:
@@ -46,15 +52,16 @@ class MemoryBroker:
 
     def delete_queue(self, name: str) -> None:
         """Delete a queue under its readers, as an operator might."""
-        queue = self._queues.pop(name, None)
-        if queue is not None and self.running:
+        if self._forget(name) and self.running:
             self._tell()
 
     def inject(self, delivery: Delivery) -> bool:
         """Publish something as it stands, wrong content type and all; whether a queue heard it."""
-        heard = [queue for name, queue in self._queues.items() if self._hears(name, queue, delivery)]
-        for queue in heard:
-            queue.put(delivery)
+        # The exchange without a name knows each queue by its own.
+        named = (delivery.routing_key,) if delivery.routing_key in self._queues else ()
+        heard = self._routes.heard_by(delivery.exchange, delivery.routing_key) if delivery.exchange else named
+        for name in heard:
+            self._queues[name].put(delivery)
         return bool(heard)
 
     def watch(self, watcher: Callable[[MemoryBroker], None]) -> None:
@@ -73,33 +80,33 @@ class MemoryBroker:
             queue = self._queues[reader.name] = _Queue(spec, self._clock)
         elif not queue.is_read_by(reader) and not (spec.shared and queue.spec.shared):
             raise BrokerError(f"queue {reader.name} is read by somebody else alone")
-        queue.bindings.update(dict.fromkeys(bindings))
+        for binding in bindings:
+            self.bind(reader.name, binding)
         queue.add(reader)
 
     def detach(self, reader: Reader) -> None:
         """Stop reading; with its last reader a queue goes, as an auto-delete queue does."""
         queue = self._queues.get(reader.name)
         if queue is not None and queue.remove(reader):
-            del self._queues[reader.name]
+            self._forget(reader.name)
 
     def bind(self, name: str, binding: Binding) -> None:
         """Let a queue hear one more topic."""
         if name in self._queues:
             self._queues[name].bindings[binding] = None
+            self._routes.add(name, binding)
 
     def unbind(self, name: str, binding: Binding) -> None:
         """Let a queue hear one topic less."""
         if name in self._queues:
             self._queues[name].bindings.pop(binding, None)
+            self._routes.remove(name, binding)
 
-    def _hears(self, name: str, queue: _Queue, message: Delivery) -> bool:
-        if message.exchange == "":
-            return name == message.routing_key
-        kind = self.exchanges.get(message.exchange)
-        return any(
-            binding.exchange == message.exchange and hears(kind, binding.routing_key, message.routing_key)
-            for binding in queue.bindings
-        )
+    def _forget(self, name: str) -> bool:
+        queue = self._queues.pop(name, None)
+        for binding in queue.bindings if queue is not None else ():
+            self._routes.remove(name, binding)
+        return queue is not None
 
     def _tell(self) -> None:
         for watcher in list(self._watchers):
