@@ -30,6 +30,7 @@ class ServiceFailed(Exception):
 
 def free_port() -> int:
     """A loopback port that nobody listens on right now."""
+    # Written twice: this runs where the package is not installed, and a wheel has no scripts (demo/).
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -26,6 +26,7 @@ class SwitchMissing(CrossbarConferencesError):
 
 def free_port() -> int:
     """A loopback port that nobody listens on right now."""
+    # Written twice: a wheel has no scripts, and scripts/daemons.py runs where no package is installed.
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
