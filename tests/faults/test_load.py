@@ -138,7 +138,7 @@ async def test_queued_commands(couchdb_url: str, broker: RabbitMQ, watch: Watch)
         waited = await watch.ask(
             sidecar.call("PUT", sidecar.path(conference_id) + "?wait=200", {"data": {"action": "lock"}})
         )
-        assert waited.status == 202
+        assert waited.status == 202 and waited.data["confirmed"] is False
 
         async def all_there() -> bool:
             found = await channel.declare_queue(queue.name, passive=True)
