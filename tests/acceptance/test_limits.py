@@ -74,6 +74,11 @@ class Raw:
                 return int(head.split()[1])
         return None
 
+    async def answer(self, within: float = 5.0) -> str:
+        """Everything until the server ends the connection."""
+        async with asyncio.timeout(within):
+            return (await self._reader.read()).decode()
+
     async def ended(self, within: float = 5.0) -> float:
         """How many seconds it took until the server ended the connection."""
         begun = time.perf_counter()
@@ -119,7 +124,7 @@ async def fine(sidecar: Sidecar) -> None:
 
 
 async def test_request_line_and_headers(sidecar: Sidecar) -> None:
-    """A line, a header or a number of headers beyond the limit is a 400, and the connection ends."""
+    """A line, a header or a number of headers beyond the limit is a 400 in plain text, and the end."""
     many = [f"X-{number}: x" for number in range(40)]
     for request in (
         head(sidecar, path="/v2/" + "x" * 2000),
@@ -128,9 +133,31 @@ async def test_request_line_and_headers(sidecar: Sidecar) -> None:
     ):
         async with raw(sidecar) as client:
             client.say(request + b"\r\n")
-            assert await client.status() == 400
-            await client.ended()
+            _is_plain(await client.answer())
     await fine(sidecar)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"BREW /v2/about HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /v2/about HTTP/1.1\r\n\r\n",
+        b"GET /v2/about HTTP/1.1\r\nHost: x\r\nX Y: z\r\n\r\n",
+        b"GET\r\n\r\n",
+    ],
+)
+async def test_what_is_no_request(sidecar: Sidecar, request_: bytes) -> None:
+    """What the HTTP server cannot read is a 400 in plain text, and the connection ends."""
+    async with raw(sidecar) as client:
+        client.say(request_)
+        _is_plain(await client.answer())
+    await fine(sidecar)
+
+
+def _is_plain(answer: str) -> None:
+    head, _, text = answer.partition("\r\n\r\n")
+    assert head.splitlines()[0] == "HTTP/1.0 400 Bad Request" and text
+    assert "Content-Type: text/plain; charset=utf-8" in head.splitlines()
 
 
 async def test_body_size(sidecar: Sidecar) -> None:

@@ -92,6 +92,7 @@ def test_rows_and_fixtures_agree() -> None:
         "dial-wait",
         "guest-pins",
         "isolation-unknown",
+        "no-request",
         "participants-missing-flag",
     }
 
