@@ -11,9 +11,8 @@ from typing import Any
 
 from . import views
 from .cache import DocumentCache
-from .memory_views import summary
 from .names import account_database, encoded, is_account_id, is_document_id
-from .pages import PageCache
+from .pages import PageCache, listed
 from .port import (
     DatabaseMissing,
     Document,
@@ -74,14 +73,17 @@ class Documents:
         Those of one ``owner`` always come with their documents, of which their summaries are made.
         Rows are read-only, like documents: a cache may hold them."""
         database = account_database(account_id)
-        source = self._store.query if self._pages is None else self._pages.rows
         if owner is None:
+            view = views.BY_ID
             query = ViewQuery(start=start, descending=descending, limit=limit, include_docs=include_docs)
-            return await source(database, views.BY_ID, query)
-        query = ViewQuery(
-            start=owner, start_id=start, end=owner, descending=descending, limit=limit, include_docs=True
-        )
-        return [_summarised(row) for row in await source(database, views.BY_OWNER, query)]
+        else:
+            view = views.BY_OWNER
+            query = ViewQuery(
+                start=owner, start_id=start, end=owner, descending=descending, limit=limit, include_docs=True
+            )
+        if self._pages is not None:
+            return await self._pages.rows(database, view, query)
+        return await listed(self._store, database, view, query)
 
     async def holders_of_numbers(self, account_id: str, numbers: Sequence[str]) -> list[tuple[str, str]]:
         """Which of the numbers are in use: pairs of number and conference id."""
@@ -188,8 +190,3 @@ class Documents:
         finally:
             if self._pages is not None:
                 self._pages.flush(database)
-
-
-def _summarised(row: Row) -> Row:
-    """A row of any view of ours, as the view of all conferences would show its document."""
-    return Row(row.id, row.id, None if row.doc is None else summary(row.doc), row.doc)

@@ -1,4 +1,4 @@
-"""Rows of the list's view in memory: read once, forgotten when a document of their database changes.
+"""Rows of the lists' views in memory: read once, forgotten when a document of their database changes.
 
 A page depends on every document of its database, so any change there drops all of the database's
 pages. Bounded in rows and age. Misses of one page at the same time share one read, which goes on
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from ..clock import Clock
 from ..tasks import end
 from .cache import CacheCounters
+from .memory_views import summary
 from .port import Row, Store, View, ViewQuery
 
 Key = tuple[View, ViewQuery]
@@ -33,6 +34,14 @@ class _Database:
     def weight(self) -> int:
         # An empty page takes room too.
         return sum(len(rows) + 1 for _, rows in self.kept.values())
+
+
+async def listed(store: Store, database: str, view: View, query: ViewQuery) -> Rows:
+    """What a view answers; a row that has a document, but no value, gets the document's summary."""
+    return tuple(
+        Row(row.id, row.key, summary(row.doc), row.doc) if row.value is None and row.doc is not None else row
+        for row in await store.query(database, view, query)
+    )
 
 
 class PageCache:
@@ -55,7 +64,7 @@ class PageCache:
         return sum(database.weight for database in self._databases.values())
 
     async def rows(self, database: str, view: View, query: ViewQuery) -> Rows:
-        """What `Store.query` answers; read-only, since others get the same rows."""
+        """What `listed` answers; read-only, since others get the same rows."""
         held = self._databases.setdefault(database, _Database())
         self._databases.move_to_end(database)
         key = (view, query)
@@ -88,7 +97,7 @@ class PageCache:
         self._databases.clear()
 
     async def _read(self, database: str, held: _Database, key: Key) -> Rows:
-        rows = tuple(await self._store.query(database, *key))
+        rows = await listed(self._store, database, *key)
         # A change that overtook this read has put another object in our place, or none.
         if self._feed and self._databases.get(database) is held:
             held.kept[key] = (self._clock() + self._keep, rows)

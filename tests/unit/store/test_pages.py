@@ -54,6 +54,18 @@ async def bench() -> Bench:
     return bench
 
 
+async def test_a_users_page_gets_its_summaries_once(bench: Bench) -> None:
+    """Rows with a document and no value show what the list's own view would, and stay the same objects."""
+    await bench.store.inner.put(
+        DATABASE, {"_id": "c2", "name": "c2", "pvt_type": "conference", "owner_id": "joe", "x": 1}
+    )
+    query = ViewQuery(start="joe", end="joe", include_docs=True)
+    [row] = await bench.pages.rows(DATABASE, views.BY_OWNER, query)
+    assert row.value == {"id": "c2", "name": "c2", "flags": [], "owner_id": "joe"}
+    assert row.doc is not None and row.doc["x"] == 1
+    assert (await bench.pages.rows(DATABASE, views.BY_OWNER, query))[0] is row
+
+
 async def test_a_page_is_read_once(bench: Bench) -> None:
     """The same question gets the kept rows; another question is asked."""
     assert await bench.ids(limit=5) == await bench.ids(limit=5) == ["c1"]
