@@ -6,6 +6,7 @@ client, which is the same at every size.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 import secrets
@@ -34,7 +35,8 @@ from .site import SiteFailed
 Figures = dict[str, str]
 
 _SAMPLE = 300
-_ROOM = 20
+#: Seconds for all of them to be heard.
+_PATIENCE = 30.0
 #: Nothing is compared, and no account let go, while a step runs.
 _SETTINGS = {
     "http_port": "0",
@@ -52,6 +54,8 @@ class House:
 
     service: Service
     store: MemoryStore
+    media_side: MemoryTransport
+    transport: MemoryTransport
     cluster: Cluster
     data: DataSet
     tokens: dict[str, str]
@@ -74,6 +78,14 @@ class House:
             await call()
         return f"{(time.process_time() - begun) / len(calls) * 1000:.2f}"
 
+    async def heard(self, events: int) -> None:
+        """Wait until the sidecar has heard so many events in all. Raises `SiteFailed`."""
+        end = time.monotonic() + _PATIENCE
+        while self.service.feed.heard < events:
+            if time.monotonic() > end:
+                raise SiteFailed(f"heard {self.service.feed.heard} events of {events}")
+            await asyncio.sleep(0)
+
 
 @asynccontextmanager
 async def house() -> AsyncIterator[House]:
@@ -88,11 +100,12 @@ async def house() -> AsyncIterator[House]:
         stack.push_async_callback(cluster.close)
         await cluster.start()
         settings = load(_SETTINGS, environ={}, candidates=())
-        service = await stack.enter_async_context(Service(settings, store, MemoryTransport(broker)))
+        transport = MemoryTransport(broker)
+        service = await stack.enter_async_context(Service(settings, store, transport))
         await seed(store, data)
         tokens = await mint_tokens(store, data)
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        yield House(service, store, cluster, data, tokens, http)
+        yield House(service, store, media_side, transport, cluster, data, tokens, http)
 
 
 async def accounts(size: int) -> Figures:
@@ -100,10 +113,10 @@ async def accounts(size: int) -> Figures:
     async with house() as here:
         places = [await _account(here) for _ in range(size)]
         before = resident()
-        first = await here.timed([_get(here, "master", place) for place in places])
+        first = await here.timed([get(here, "master", place) for place in places])
         grown = resident() - before
         sample = [random.choice(places[-5_000:]) for _ in range(_SAMPLE)]
-        again = await here.timed([_get(here, "master", place) for place in sample])
+        again = await here.timed([get(here, "master", place) for place in sample])
         kept = len(here.service.cache)
     return {
         "first GET, CPU ms": first,
@@ -119,15 +132,15 @@ async def conferences(size: int) -> Figures:
         account = here.data.main.id
         ids = [secrets.token_hex(16) for _ in range(size)]
         for number, one in enumerate(ids):
-            await here.store.put(account_database(account), _conference(one, account, f"Room {number}"))
+            await here.store.put(account_database(account), conference(one, account, f"Room {number}"))
         collection = f"{account}/conferences"
         # The views are made when they are first asked; CouchDB does that while documents come in.
         await here.ask("boss", "GET", f"{collection}?page_size=50")
         await here.ask("boss", "PUT", collection, {"name": "first"})
         before = resident()
         sample = [random.choice(ids) for _ in range(_SAMPLE)]
-        cold = await here.timed([_get(here, "boss", (account, one)) for one in dict.fromkeys(sample)])
-        warm = await here.timed([_get(here, "boss", (account, one)) for one in sample])
+        cold = await here.timed([get(here, "boss", (account, one)) for one in dict.fromkeys(sample)])
+        warm = await here.timed([get(here, "boss", (account, one)) for one in sample])
         starts = [random.choice(ids) for _ in range(100)]
         pages = await here.timed(
             [_ask(here, "GET", f"{collection}?page_size=50&start_key={start}") for start in starts]
@@ -145,72 +158,8 @@ async def conferences(size: int) -> Figures:
     }
 
 
-async def participants(size: int) -> Figures:
-    """So many people in rooms of twenty, all of one account, followed by their events."""
-    followed = await _people(size, follow=True)
-    switch_alone = await _people(size, follow=False)
-    return {
-        "GET of a room of 20, CPU ms": followed.get,
-        "event, CPU ms": f"{(followed.event - switch_alone.event) * 1000:.3f}",
-        "of it with the switch": f"{followed.event * 1000:.3f}",
-        "events/s of one CPU": f"{1 / max(1e-6, followed.event - switch_alone.event):,.0f}",
-        "memory, MiB": mebibytes(followed.memory - switch_alone.memory),
-        "drift": str(followed.drift),
-    }
-
-
-@dataclass(frozen=True, slots=True)
-class _People:
-    get: str
-    event: float
-    memory: int
-    drift: int
-
-
-async def _people(size: int, *, follow: bool) -> _People:
-    async with house() as here:
-        account = here.data.main.id
-        rooms = [secrets.token_hex(16) for _ in range(max(1, size // _ROOM))]
-        for room in rooms:
-            await here.store.put(account_database(account), _conference(room, account, room))
-        calls = [_get(here, "boss", (account, room)) for room in rooms[:_SAMPLE]]
-        if follow:
-            await calls[0]()
-        before = resident()
-        for room in rooms:
-            await here.cluster.perform(["create", room, account])
-            for number in range(min(_ROOM, size)):
-                await here.cluster.perform(["join", room, f"{room}-{number}", f"name=Caller {number}"])
-        await _heard(here, follow)
-        memory = resident() - before
-        get = await here.timed(calls) if follow else ""
-        steps = [["mute" if turn % 2 == 0 else "unmute", random.choice(rooms), "1"] for turn in range(2_000)]
-        begun = time.process_time()
-        for step in steps:
-            await here.cluster.perform(step)
-        await _heard(here, follow)
-        event = (time.process_time() - begun) / len(steps)
-        drift = 0
-        if follow:
-            await here.service.live.account(account, fresh=True)
-            drift = getattr(getattr(here.service.live, "counters", None), "drift", 0)
-    return _People(get, event, memory, drift)
-
-
-async def _heard(here: House, follow: bool) -> None:
-    """Wait until every event that was published has been heard."""
-    if not follow:
-        return
-    last = -1
-    while here.service.feed.heard != last:
-        last = here.service.feed.heard
-        # A request goes through the same loop, after what waits in it.
-        for _ in range(3):
-            await here.ask("boss", "GET", f"{here.data.main.id}/conferences?page_size=1")
-
-
 async def _account(here: House) -> tuple[str, str]:
-    account, conference = secrets.token_hex(16), secrets.token_hex(16)
+    account, conference_id = secrets.token_hex(16), secrets.token_hex(16)
     database = account_database(account)
     await here.store.create_database(database)
     document = {
@@ -223,14 +172,15 @@ async def _account(here: House) -> tuple[str, str]:
         "pvt_type": "account",
     }
     await here.store.put(database, document)
-    await here.store.put(database, _conference(conference, account, "Room"))
-    return account, conference
+    await here.store.put(database, conference(conference_id, account, "Room"))
+    return account, conference_id
 
 
-def _conference(conference: str, account: str, name: str) -> dict[str, object]:
+def conference(conference_id: str, account: str, name: str) -> dict[str, object]:
+    """The document of a conference."""
     now = gregorian_seconds()
     return {
-        "_id": conference,
+        "_id": conference_id,
         "name": name,
         "conference_numbers": [],
         "member": {"join_muted": False, "join_deaf": False, "pins": []},
@@ -243,9 +193,10 @@ def _conference(conference: str, account: str, name: str) -> dict[str, object]:
     }
 
 
-def _get(here: House, who: str, place: tuple[str, str]) -> Callable[[], Awaitable[None]]:
-    account, conference = place
-    return lambda: here.ask(who, "GET", f"{account}/conferences/{conference}")
+def get(here: House, who: str, place: tuple[str, str]) -> Callable[[], Awaitable[None]]:
+    """The request for a conference, as something to call; ``place``: its account and its id."""
+    account, conference_id = place
+    return lambda: here.ask(who, "GET", f"{account}/conferences/{conference_id}")
 
 
 def _ask(here: House, method: str, path: str, data: object = None) -> Callable[[], Awaitable[None]]:
