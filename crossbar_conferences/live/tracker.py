@@ -13,6 +13,7 @@ Source: design decision "real-time data", amqp.md 5.6, 7.3.
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from typing import Any
@@ -72,7 +73,8 @@ class Tracker:
         #: Grows with everything that makes what was heard so far doubtful.
         self._doubts = 0
         self._trusted = True
-        self._accounts: dict[str, TrackedAccount] = {}
+        #: In the order of their last use, so that nobody goes through all of them to find the idle.
+        self._accounts: OrderedDict[str, TrackedAccount] = OrderedDict()
         self._watch: asyncio.Task[None] | None = None
         self._chores: set[asyncio.Task[None]] = set()
 
@@ -115,15 +117,22 @@ class Tracker:
 
     async def _current(self, account_id: str, *, fresh: bool = False) -> TrackedAccount:
         """An account that is followed, and asked for if need be: if its state is not known, or to be new."""
-        account = self._accounts.get(account_id) or await self._track(account_id)
-        account.last_used = self._clock()
+        account = await self._used(account_id)
         if fresh or not account.seeded:
             await self._seed(account_id, account)
         return account
 
+    async def _used(self, account_id: str) -> TrackedAccount:
+        account = self._accounts.get(account_id) or await self._track(account_id)
+        account.last_used = self._clock()
+        # While it was bound, it may have been let go again for others.
+        if account_id in self._accounts:
+            self._accounts.move_to_end(account_id)
+        return account
+
     async def _track(self, account_id: str) -> TrackedAccount:
         while len(self._accounts) >= self._limit:
-            self._unfollow(min(self._accounts, key=lambda one: self._accounts[one].last_used))
+            self._unfollow(next(iter(self._accounts)))
         account = TrackedAccount(last_used=self._clock())
         self._accounts[account_id] = account
         account.held = self._chore(self._feed.hold(account_id))
@@ -157,8 +166,7 @@ class Tracker:
 
     async def _complete(self, account_id: str, conference_id: str) -> Sighting:
         """Ask for one room and fold the answer into the account's state."""
-        account = self._accounts.get(account_id) or await self._track(account_id)
-        account.last_used = self._clock()
+        account = await self._used(account_id)
         with account.logging() as heard:
             sighting = await self.lookup(conference_id)
         if not sighting.known:
@@ -233,9 +241,11 @@ class Tracker:
 
     def _let_go(self) -> None:
         idle_since = self._clock() - self._idle_after
-        for account_id, account in list(self._accounts.items()):
-            if account.last_used < idle_since:
-                self._unfollow(account_id)
+        while self._accounts:
+            account_id = next(iter(self._accounts))
+            if self._accounts[account_id].last_used >= idle_since:
+                return
+            self._unfollow(account_id)
 
     def _unfollow(self, account_id: str) -> None:
         del self._accounts[account_id]

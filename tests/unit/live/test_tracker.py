@@ -325,3 +325,25 @@ async def test_the_number_of_followed_accounts_is_bounded(world: World) -> None:
     finally:
         await small.close()
         await feed.close()
+
+
+async def test_an_account_that_nobody_reads_is_let_go(world: World) -> None:
+    """Of two accounts the one that was read in time is followed on, though it came first."""
+    now = 1_000.0
+    feed = EventFeed(world.bus, time.time)
+    await feed.start()
+    search = SearchLive(world.bus, time.time, 0.3)
+    tracker = Tracker(world.bus, feed, search, lambda: now, idle_after=60, watch_every=0.01)
+    await tracker.start()
+    try:
+        await tracker.account(ACCOUNT)
+        await tracker.account(OTHER)
+        now += 50
+        await tracker.account(ACCOUNT)
+        now += 20
+        await eventually(lambda: list(tracker._accounts) == [ACCOUNT])
+        now += 50
+        await eventually(lambda: not tracker._accounts)
+    finally:
+        await tracker.close()
+        await feed.close()
