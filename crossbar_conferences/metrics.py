@@ -6,13 +6,17 @@ nothing in them knows Prometheus. `METRICS` is also what the documentation is ch
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.core import Metric as PrometheusMetric
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 if TYPE_CHECKING:
     from .service import Service
@@ -20,6 +24,9 @@ if TYPE_CHECKING:
 PREFIX: Final = "crossbar_conferences_"
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+_VERBS = frozenset({"GET", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +122,36 @@ METRICS: Final[tuple[Metric, ...]] = (
 )
 
 
+class Durations:
+    """How long things took, by their labels: plain numbers until Prometheus asks."""
+
+    def __init__(self, name: str, help_text: str, labels: tuple[str, ...]) -> None:
+        self._name = PREFIX + name
+        self._help = help_text
+        self._labels = labels
+        #: For each set of labels how many fell between two bounds, and the sum of seconds.
+        self._counts: dict[tuple[str | int, ...], list[int]] = {}
+        self._sums: dict[tuple[str | int, ...], float] = {}
+
+    def observe(self, values: tuple[str | int, ...], seconds: float) -> None:
+        """One more, of these labels."""
+        counts = self._counts.get(values)
+        if counts is None:
+            counts = self._counts[values] = [0] * (len(_SECONDS) + 1)
+            self._sums[values] = 0.0
+        counts[bisect_left(_SECONDS, seconds)] += 1
+        self._sums[values] += seconds
+
+    def family(self) -> HistogramMetricFamily:
+        """What Prometheus is told."""
+        family = HistogramMetricFamily(self._name, self._help, labels=self._labels)
+        bounds = [*map(floatToGoString, _SECONDS), "+Inf"]
+        for values, counts in self._counts.items():
+            buckets = list(zip(bounds, map(float, accumulate(counts)), strict=True))
+            family.add_metric([str(one) for one in values], buckets, self._sums[values])
+        return family
+
+
 class Metrics(Collector):
     """The registry of one service."""
 
@@ -122,36 +159,25 @@ class Metrics(Collector):
         self._service = service
         self._registry = CollectorRegistry()
         self._registry.register(self)
-        self._requests = Histogram(
-            PREFIX + "request_seconds",
-            "HTTP requests",
-            ("route", "verb", "status"),
-            registry=self._registry,
-            buckets=_SECONDS,
-        )
-        self._store = Histogram(
-            PREFIX + "store_seconds",
-            "Requests to CouchDB",
-            ("operation",),
-            registry=self._registry,
-            buckets=_SECONDS,
-        )
+        self._requests = Durations("request_seconds", "HTTP requests", ("route", "verb", "status"))
+        self._store = Durations("store_seconds", "Requests to CouchDB", ("operation",))
 
     def observe_request(self, route: str, verb: str, status: int, seconds: float) -> None:
         """A request is done. Verbs come from outside: unknown ones are counted together."""
-        known = verb if verb in ("GET", "PUT", "POST", "PATCH", "DELETE", "OPTIONS") else "other"
-        self._requests.labels(route, known, str(status)).observe(seconds)
+        self._requests.observe((route, verb if verb in _VERBS else "other", status), seconds)
 
     def observe_store(self, operation: str, seconds: float, failed: bool) -> None:
         """A request to the store is done."""
-        self._store.labels(operation).observe(seconds)
+        self._store.observe((operation,), seconds)
 
     def text(self) -> bytes:
         """Everything in Prometheus' text form."""
         return generate_latest(self._registry)
 
-    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+    def collect(self) -> Iterator[PrometheusMetric]:
         """The table, read now."""
         for metric in METRICS:
             family = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
             yield family(PREFIX + metric.name, metric.help, value=float(metric.read(self._service)))
+        yield self._requests.family()
+        yield self._store.family()

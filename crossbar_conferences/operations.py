@@ -27,22 +27,28 @@ class Operations:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._pages = {
+            "/healthz": self._health,
+            "/readyz": self._ready,
+            "/metrics": self._metrics,
+            "/openapi.json": self._openapi,
+            "/asyncapi.json": self._asyncapi,
+        }
 
-    def application(self) -> web.Application:
-        """The routes."""
-        app = web.Application()
-        app.router.add_get("/healthz", self._health)
-        app.router.add_get("/readyz", self._ready)
-        app.router.add_get("/metrics", self._metrics)
-        app.router.add_get("/openapi.json", self._openapi)
-        app.router.add_get("/asyncapi.json", self._asyncapi)
-        return app
+    async def handle(self, request: web.BaseRequest) -> web.Response:
+        """Answer one request."""
+        found = self._pages.get(request.path)
+        if found is None:
+            return web.Response(status=404, text="404: Not Found")
+        if request.method not in ("GET", "HEAD"):
+            return web.Response(status=405, headers={"allow": "GET,HEAD"}, text="405: Method Not Allowed")
+        return await found()
 
-    async def _health(self, request: web.Request) -> web.Response:
+    async def _health(self) -> web.Response:
         # That it answers is the answer: the loop runs.
         return _json(200, {"status": "ok"})
 
-    async def _ready(self, request: web.Request) -> web.Response:
+    async def _ready(self) -> web.Response:
         checks = {"store": await self._store(), "bus": self._bus(), "media": self._media()}
         # Without media nodes documents are served all the same.
         is_ready = all(checks[name]["ok"] for name in ("store", "bus"))
@@ -50,16 +56,16 @@ class Operations:
             checks["process"], is_ready = {"ok": False, "reason": "shutting down"}, False
         return _json(200 if is_ready else 503, {"status": "ok" if is_ready else "fail", "checks": checks})
 
-    async def _metrics(self, request: web.Request) -> web.Response:
+    async def _metrics(self) -> web.Response:
         return web.Response(
             body=self._service.metrics.text(),
             headers={"content-type": "text/plain; version=0.0.4; charset=utf-8"},
         )
 
-    async def _openapi(self, request: web.Request) -> web.Response:
+    async def _openapi(self) -> web.Response:
         return _json(200, openapi.document(version()))
 
-    async def _asyncapi(self, request: web.Request) -> web.Response:
+    async def _asyncapi(self) -> web.Response:
         return _json(200, asyncapi.document(version()))
 
     async def _store(self) -> dict[str, object]:

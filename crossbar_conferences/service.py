@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -19,12 +19,15 @@ from .api.conferences import CollectionHandler, DocumentHandler
 from .api.connections import ConnectionWatch
 from .api.envelope import frame
 from .api.events import EventsHandler
-from .api.gate import Gate
+from .api.gate import ADMISSIONS, Gate
 from .api.invites import Calendar, InvitesHandler
 from .api.links import GuestLoginHandler, Links, PublicLinkHandler
+from .api.load import Load
 from .api.participants import ParticipantHandler, ParticipantsHandler
-from .api.pipeline import Handler, Load, Pipeline, Streamer
+from .api.pipeline import Handler, Pipeline, Streamer
 from .api.reading import Reader
+from .api.reception import Reception
+from .api.renderings import Renderings
 from .api.repeats import Repeats
 from .api.saving import Saver
 from .api.sockets import CatalogueHandler, SocketHandler, SocketsHandler
@@ -58,6 +61,7 @@ from .sockets.session import Session, SessionLimits
 from .sockets.stream import EventStreams, StreamLimits
 from .store.cache import DocumentCache
 from .store.counters import Counters as StoreCounters
+from .store.derived import Derived
 from .store.documents import Documents
 from .store.names import real
 from .store.pages import PageCache
@@ -69,6 +73,9 @@ log = structlog.get_logger(__name__)
 #: What the envelope says the cluster's version is, when the operator does not say.
 KAZOO_VERSION = "5.0.0"
 
+
+#: Answers whatever comes to a port.
+HttpHandler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 #: Seconds for requests that came after the others had been given their time at shutdown.
 CLOSING = 1.0
@@ -131,7 +138,7 @@ class Service:
         self.pages: PageCache = PageCache(
             store, steady, limit=settings.document_cache_size, keep=settings.document_cache_seconds
         )
-        self.system = SystemConfig(self.cache, settings.node_name, settings.zone)
+        self.system = SystemConfig(self.cache, settings.node_name, settings.zone, self.cache)
         self.auth = AuthRoom(
             self.cache,
             store,
@@ -139,6 +146,7 @@ class Service:
             key_cache_size=settings.key_cache_size,
             basic_cache_size=settings.basic_cache_size,
             clock=clock,
+            changes=self.cache,
         )
         self.announcer: Announcer = Announcer(self.bus)
         self.documents = Documents(store, self.cache, self.announcer.announce, self.pages)
@@ -259,16 +267,16 @@ class Service:
             proxies = tuple(config.reverse_proxies) if config.check_reverse_proxies else ()
         self.sockets = self._socket_server(frozenset(proxies))
         pipeline = self._pipeline(frozenset(proxies), config.include_auth_token)
-        api = web.Application(client_max_size=settings.body_limit_bytes)
-        api.router.add_route("GET", "/websocket", self.sockets.handle)
-        api.router.add_route("*", "/{path:(?s:.*)}", pipeline.handle)
+
+        async def api(request: web.BaseRequest) -> web.StreamResponse:
+            is_websocket = request.method == "GET" and request.raw_path.partition("?")[0] == "/websocket"
+            return await (self.sockets.handle if is_websocket else pipeline.handle)(request)
+
         await self._listen("api", api, settings.http_host, settings.http_port)
-        sockets = web.Application()
-        sockets.router.add_route("*", "/{path:(?s:.*)}", self.sockets.handle)
-        await self._listen("websocket", sockets, settings.websocket_host, settings.websocket_port)
+        await self._listen("websocket", self.sockets.handle, settings.websocket_host, settings.websocket_port)
         own = (settings.operations_host, settings.operations_port)
         where = own if self.share is None else ("127.0.0.1", 0)
-        await self._listen("operations", Operations(self).application(), *where)
+        await self._listen("operations", Operations(self).handle, *where)
         # Before the listeners close: clients hear that we go, then running requests get their time.
         self._stack.push_async_callback(self._finish_requests)
         self._stack.push_async_callback(self.sockets.close)
@@ -276,23 +284,22 @@ class Service:
         # Whoever is told to go, and comes again at once, must come to another process.
         self._stack.push_async_callback(self._stop_accepting)
 
-    async def _listen(self, name: str, app: web.Application, host: str, port: int) -> None:
-        runner = web.AppRunner(
-            app,
+    async def _listen(self, name: str, handle: HttpHandler, host: str, port: int) -> None:
+        # Not an application: what a path means is the pipeline's business, and told once is enough.
+        server = web.Server(
+            handle,
             access_log=None,
-            handle_signals=False,
             keepalive_timeout=self.settings.idle_timeout_seconds,
-            shutdown_timeout=CLOSING,
             max_line_size=self.settings.header_limit_bytes,
             max_field_size=self.settings.header_limit_bytes,
             max_headers=self.settings.header_limit_count,
             lingering_time=LINGERING,
         )
+        runner = web.ServerRunner(server, shutdown_timeout=CLOSING)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
-        assert runner.server is not None
         watch = ConnectionWatch(
-            runner.server,
+            server,
             headers=self.settings.header_timeout_seconds,
             send=self.settings.send_timeout_seconds,
         )
@@ -309,7 +316,7 @@ class Service:
         self._urls[name] = f"http://{host}:{bound}"
         log.info("listening", what=name, host=host, port=bound)
 
-    def _site(self, runner: web.AppRunner, name: str, host: str, port: int) -> web.BaseSite:
+    def _site(self, runner: web.ServerRunner, name: str, host: str, port: int) -> web.BaseSite:
         shared = self._shared.get(name)
         if shared is None:
             return web.TCPSite(
@@ -341,9 +348,10 @@ class Service:
             self.auth,
             self.system,
             self.charger,
+            Derived(self.cache, time.monotonic, limit=ADMISSIONS),
             charge_valid_tokens=settings.charge_valid_tokens,
         )
-        reader = Reader(self.documents, self.live, self.reservations, self.clock)
+        reader = Reader(self.documents, self.live, self.reservations, self.clock, Renderings())
         saver = Saver(self.documents, self.reservations, self.announcer)
         dialer = Dialer(
             self.bus,
@@ -390,9 +398,10 @@ class Service:
             streamers=streamers,
             frame=frame(settings.node_name, KAZOO_VERSION, include_auth_token),
             clock=self.clock,
-            body_limits=BodyLimits(settings.body_limit_bytes, settings.json_depth, settings.json_values),
-            patience=settings.request_timeout_seconds,
-            trusted_proxies=proxies,
+            reception=Reception(
+                BodyLimits(settings.body_limit_bytes, settings.json_depth, settings.json_values), proxies
+            ),
+            seconds=settings.request_timeout_seconds,
             load=self.load,
         )
 

@@ -16,6 +16,7 @@ from ..conference import presentation
 from ..conference.document import Author
 from ..conference.isolation import is_conference_id
 from ..conference.listing import ListQuery, item, matches, next_start_key, parse
+from ..conference.rooms import Room
 from ..conference.validation import validate
 from ..live.port import Sighting
 from ..store.documents import Documents
@@ -26,6 +27,7 @@ from .errors import ApiError, bad_identifier, conflict, validation_error
 from .exchange import Exchange, is_true
 from .options import is_dry_run
 from .reading import Reader
+from .renderings import rendered
 from .saving import Saver
 
 #: Documents that a filter looks at in one request to the store.
@@ -104,22 +106,39 @@ class CollectionHandler:
             fresh = is_true(exchange.query.get("fresh"))
             sighting = await self.reader.live_state.account(exchange.account_id, fresh=fresh)
             exchange.answer.metadata.update(sighting.stamp())
-        now = self.reader.now()
         answer = exchange.answer
         answer.is_list = True
-        answer.data = []
-        for row in rows:
-            room = sighting.room(row.id)
-            shown = row.doc if query.full_docs and row.doc is not None else row.value
-            answer.data.append(
-                item(shown, query, presentation.listed(room, now), presentation.flat(room, now))
-            )
         if query.paginate:
             answer.listing["page_size"] = len(rows)
             if query.given_start_key is not None:
                 answer.listing["start_key"] = query.given_start_key
             if following is not None:
                 answer.listing["next_start_key"] = next_start_key(following)
+        self._show(exchange, query, rows, sighting)
+
+    def _show(self, exchange: Exchange, query: ListQuery, rows: list[Row], sighting: Sighting) -> None:
+        rooms, now, answer = [sighting.room(row.id) for row in rows], self.reader.now(), exchange.answer
+        second = int(now) if any(rooms) else 0
+        objects, values = (*rows, *rooms), (query, second, answer.listing, sighting.worth)
+        key = (exchange.path, query.start, query.descending)
+        found = self.reader.renderings.get(key, objects, values)
+        if found is None:
+            answer.data = [
+                item(
+                    row.doc if query.full_docs and row.doc is not None else row.value,
+                    query,
+                    presentation.listed(room, now),
+                    presentation.flat(room, now),
+                )
+                for row, room in zip(rows, rooms, strict=True)
+            ]
+            answer.revision = envelope.list_tag(exchange)
+            answer.etag = f'W/"{answer.revision}"'
+            found = rendered(answer.data, envelope.answer_metadata(exchange), answer.revision, answer.etag)
+            if found is None:
+                return
+            self.reader.renderings.keep(key, objects, values, found)
+        answer.show(found)
 
     async def _rows(self, exchange: Exchange, query: ListQuery) -> tuple[list[Row], str | None]:
         """One page and the id that begins the next: read in bounded batches, never all at once."""
@@ -192,15 +211,8 @@ class DocumentHandler:
         return gregorian_seconds(self.reader.now())
 
     async def _read(self, exchange: Exchange) -> None:
-        document = await self.reader.conference(exchange)
-        room = await self.reader.live(exchange)
-        now = self.reader.now()
-        shown = envelope.public(document)
-        if exchange.identity is not None and exchange.identity.conference_id is not None:
-            shown = documents.for_guest(shown)
-        exchange.answer.data = {**shown, "_read_only": presentation.read_only(room, now)}
-        exchange.answer.metadata.update(presentation.metadata(room, now))
-        self.reader.tag(exchange, room)
+        await self.reader.conference(exchange)
+        self.reader.show(exchange, await self.reader.sighting(exchange), _shown)
 
     async def _stored(self, exchange: Exchange) -> Mapping[str, Any]:
         conference_id = exchange.conference_id
@@ -254,6 +266,15 @@ class DocumentHandler:
             show_unwritten(exchange, self.saver.announced("deleted", exchange.account_id, gone))
             return
         await self.saver.remove(exchange.account_id, gone, soft=soft)
+
+
+def _shown(exchange: Exchange, room: Room | None, now: float) -> tuple[Any, dict[str, Any]]:
+    """A conference and who is in it: the document's fields, and the metadata."""
+    fields = envelope.public(exchange.answer.document or {})
+    if exchange.identity is not None and exchange.identity.conference_id is not None:
+        fields = documents.for_guest(fields)
+    data = {**fields, "_read_only": presentation.read_only(room, now)}
+    return data, presentation.metadata(room, now)
 
 
 def author(exchange: Exchange) -> Author:

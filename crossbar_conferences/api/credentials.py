@@ -5,16 +5,14 @@ Source: http.md 2.3, data.md 6.1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from .exchange import Exchange
 
 Kind = Literal["x-auth-token", "bearer", "basic", "unknown"]
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(NamedTuple):
     """A credential as it came: its kind and its text, without the scheme."""
 
     kind: Kind
@@ -27,13 +25,11 @@ class Credentials:
 
 def find(exchange: Exchange) -> Credentials | None:
     """The first credential of a request; an empty one counts as none."""
-    for text in (exchange.headers.get("X-Auth-Token"), exchange.value("auth_token")):
-        if isinstance(text, str) and text:
-            return Credentials("x-auth-token", text)
-    for text in (exchange.headers.get("Authorization"), exchange.value("authorization")):
-        if isinstance(text, str) and text:
-            return _authorization(text)
-    return None
+    text = exchange.headers.get("X-Auth-Token") or exchange.value("auth_token")
+    if isinstance(text, str) and text:
+        return Credentials("x-auth-token", text)
+    text = exchange.headers.get("Authorization") or exchange.value("authorization")
+    return _authorization(text) if isinstance(text, str) and text else None
 
 
 def _authorization(text: str) -> Credentials:

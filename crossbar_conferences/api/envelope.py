@@ -34,12 +34,17 @@ def frame(node_name: str, version: str, include_auth_token: bool = True) -> Fram
     return Frame(base64.urlsafe_b64encode(digest).rstrip(b"=").decode(), version, include_auth_token)
 
 
-def success(exchange: Exchange, frame: Frame, now: float) -> dict[str, Any]:
-    """The envelope of an answer."""
+def success(exchange: Exchange, frame: Frame, now: float, *, pretty: bool = False) -> dict[str, Any]:
+    """The envelope of an answer. JSON that was rendered before goes in as it is, but not a ``pretty`` one."""
     answer = exchange.answer
     body = _opening(exchange, frame, now)
-    body["metadata"] = answer_metadata(exchange)
-    body["data"] = answer.data
+    rendering = answer.rendering
+    if rendering is not None and not pretty:
+        body["metadata"] = orjson.Fragment(rendering.metadata_json)
+        body["data"] = orjson.Fragment(rendering.data_json)
+    else:
+        body["metadata"] = answer_metadata(exchange)
+        body["data"] = answer.data
     if answer.revision is not None:
         body["revision"] = answer.revision
     body["status"] = "success"
@@ -62,6 +67,9 @@ def failure(exchange: Exchange, frame: Frame, now: float, error: ApiError) -> di
 
 def answer_metadata(exchange: Exchange) -> dict[str, Any]:
     """``metadata``: id and dates of a document, overlaid with what the handler added."""
+    rendering = exchange.answer.rendering
+    if rendering is not None:
+        return dict(rendering.metadata)
     document = exchange.answer.document
     metadata: dict[str, Any] = {}
     if document is not None:
@@ -91,8 +99,13 @@ def dumps(value: Any, *, pretty: bool = False) -> bytes:
         return orjson.dumps(value, option=orjson.OPT_INDENT_2 if pretty else None)
     except TypeError:
         # orjson stops at 64 bits, Kazoo does not; and a stored text may hold half a surrogate pair.
-        text = json.dumps(value, ensure_ascii=False, skipkeys=True, default=str, indent=2 if pretty else None)
+        indent = 2 if pretty else None
+        text = json.dumps(value, ensure_ascii=False, skipkeys=True, default=_plain, indent=indent)
         return text.encode("utf-8", "replace")
+
+
+def _plain(value: Any) -> Any:
+    return json.loads(value.contents) if isinstance(value, orjson.Fragment) else str(value)
 
 
 def _opening(exchange: Exchange, frame: Frame, now: float) -> dict[str, Any]:

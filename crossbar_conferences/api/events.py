@@ -22,7 +22,7 @@ class EventsHandler:
     streams: EventStreams
     looker: Looker
 
-    async def stream(self, exchange: Exchange, request: web.Request) -> web.StreamResponse:
+    async def stream(self, exchange: Exchange, request: web.BaseRequest) -> web.StreamResponse:
         """The stream; refused like a GET of the conference where that is refused."""
         await self.reader.conference(exchange)
         await self.reader.sighting(exchange)

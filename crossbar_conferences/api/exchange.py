@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..auth.identity import Identity
+    from .renderings import Rendering
+    from .routes import Match
 
 
 @dataclass(slots=True)
@@ -37,6 +39,14 @@ class Answer:
     #: Replies that Kazoo gives through its stop path carry CORS headers always (http.md 1.7).
     explicit: bool = False
     headers: dict[str, str] = field(default_factory=dict)
+    #: What was rendered before, and is what ``data`` and the metadata would be rendered to.
+    rendering: Rendering | None = None
+
+    def show(self, rendering: Rendering) -> None:
+        """Answer what was rendered."""
+        self.rendering = rendering
+        self.data, self.revision, self.etag = rendering.data, rendering.revision, rendering.etag
+        self.also_matches = () if rendering.revision is None else (rendering.revision,)
 
 
 @dataclass(slots=True)
@@ -63,7 +73,7 @@ class Exchange:
     received: bool = False
     verb: str = ""
     #: Names from the path: account_id, user_id, conference_id, participant_id, session_id.
-    parameters: dict[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
     allowed: tuple[str, ...] | None = None
     #: The name of the route in the table, for logs and metrics.
     route: str = "none"
@@ -81,6 +91,11 @@ class Exchange:
     #: What a handler's validation made ready for its execution.
     prepared: Any = None
 
+    def enter(self, match: Match) -> None:
+        """The path led somewhere."""
+        self.parameters, self.endpoint, self.arguments = match.parameters, match.endpoint, match.arguments
+        self.route, self.allowed = match.route.name, match.route.verbs
+
     @property
     def account_id(self) -> str:
         """The account of the path."""
@@ -94,10 +109,13 @@ class Exchange:
     @property
     def data_object(self) -> Mapping[str, Any]:
         """``data`` when it is an object, else an empty one."""
-        return self.data if isinstance(self.data, Mapping) else {}
+        return self.data if isinstance(self.data, dict) else {}
 
     def value(self, name: str) -> Any:
         """Kazoo's ``req_value``: data, then query, then envelope; ``None`` when nowhere (http.md 2.2)."""
+        if not self.query and not self.envelope:
+            # A request without either, as most are; ``data`` is the envelope's.
+            return None
         for place in (self.data_object, self.query, self.envelope):
             found = place.get(name)
             if found is not None:

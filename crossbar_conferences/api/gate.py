@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..auth import buckets
+from ..auth.buckets import Limits
 from ..auth.charging import Charger
 from ..auth.failures import (
     AccessDenied,
@@ -19,12 +20,32 @@ from ..auth.failures import (
     InvalidCredentials,
     TooManyRequests,
 )
-from ..auth.gate import AuthRoom
+from ..auth.gate import AuthRoom, checks_proxies
 from ..auth.identity import Identity
 from ..auth.system_config import SystemConfig
+from ..store.derived import Derived
+from ..store.names import SYSTEM_CONFIG, account_database
 from . import credentials
 from .errors import ApiError, forbidden, invalid_credentials, too_many_requests, validation_error
 from .exchange import Exchange
+from .routes import Match, Route
+
+#: Admissions that are remembered at most.
+ADMISSIONS = 20_000
+
+#: Of whom (the identity's address in memory), to do what, where.
+Asked = tuple[int, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """That somebody may do something somewhere, and what that costs."""
+
+    identity: Identity
+    match: Match
+    account: Mapping[str, Any]
+    cost: int
+    limits: Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +59,44 @@ class Gate:
     auth: AuthRoom
     system: SystemConfig
     charger: Charger
+    admissions: Derived[Asked, Admission]
     charge_valid_tokens: bool = False
+
+    def readmit(self, exchange: Exchange) -> Route | None:
+        """The route of a request like one that was let in before, if nothing has changed since.
+
+        Then the exchange is as `authenticate_early`, `authenticate` and `authorize` would leave it."""
+        found = credentials.find(exchange)
+        if found is None:
+            return None
+        identity = self.auth.recall(found.kind, found.text, exchange.headers.get("X-Auth-Account-ID"))
+        admission = self.admissions.get((id(identity), exchange.verb, exchange.path))
+        if admission is None or admission.identity is not identity:
+            return None
+        exchange.token, exchange.identity, exchange.account = found.text, identity, admission.account
+        exchange.enter(admission.match)
+        exchange.consumed = admission.cost
+        exchange.remaining = self.charger.remaining(self._bucket(exchange), admission.limits)
+        return admission.match.route
+
+    async def remember(self, exchange: Exchange, match: Match, heard: int) -> None:
+        """Keep what was found out about a request that was let in, for the next one like it.
+
+        ``heard``: what ``admissions.changes`` had heard before anything was looked at."""
+        identity, account = exchange.identity, exchange.account
+        if identity is None or account is None or self.charge_valid_tokens or identity.kind == "basic":
+            return
+        if checks_proxies(identity):
+            # Depends on where the request came from.
+            return
+        databases = [account_database(one) for one in (identity.account_id, exchange.account_id)]
+        limits = await buckets.limits(self.system)
+        self.admissions.keep(
+            (id(identity), exchange.verb, exchange.path),
+            Admission(identity, match, account, exchange.consumed, limits),
+            heard,
+            (SYSTEM_CONFIG, *databases),
+        )
 
     async def authenticate_early(self, exchange: Exchange) -> None:
         """Look at the credentials, if there are any; bad ones are told about only after the path."""

@@ -82,7 +82,7 @@ class Calendar:
     reader: Reader
     documents: Documents
 
-    async def stream(self, exchange: Exchange, request: web.Request) -> web.StreamResponse:
+    async def stream(self, exchange: Exchange, request: web.BaseRequest) -> web.StreamResponse:
         """The file."""
         query: dict[str, Any] = dict(exchange.query)
         minutes = str(query.get("duration", ""))

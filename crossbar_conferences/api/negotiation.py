@@ -43,9 +43,10 @@ class Representation:
 
 def is_cors_request(headers: Mapping[str, str]) -> bool:
     """Whether a browser asks from another origin (http.md 1.6)."""
-    return any(
-        name in headers
-        for name in ("Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers")
+    return (
+        "Origin" in headers
+        or "Access-Control-Request-Method" in headers
+        or "Access-Control-Request-Headers" in headers
     )
 
 
@@ -85,8 +86,10 @@ def choose(accept: str | None, override: str | None) -> Representation:
 
 def language(header: str | None) -> str:
     """``content-language``: the caller's first choice, or ``en``; never a refusal."""
+    if not header:
+        return "en"
     best = ("en", 0.0)
-    for part in (header or "").split(","):
+    for part in header.split(","):
         tag, _, parameters = part.strip().partition(";")
         name = tag.strip().lower()
         if not _LANGUAGE.match(name) or name == "*":

@@ -6,6 +6,7 @@ Source: http.md 3.7, 9.3, 9.4; design 3.3 (a participant that is not there is a 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from ..conference import presentation
 from ..conference.rooms import Room
@@ -26,13 +27,15 @@ class ParticipantsHandler:
         """GET: the list, empty when the conference does not run."""
         await self.reader.conference(exchange)
         if exchange.verb == "GET":
-            room = await self.reader.live(exchange)
-            exchange.answer.data = presentation.participants(room, self.reader.now())
-            self.reader.tag(exchange, room)
+            self.reader.show(exchange, await self.reader.sighting(exchange), _everybody)
 
     async def execute(self, exchange: Exchange) -> None:
         """PUT: a command to many."""
         await self.actions.participants(exchange)
+
+
+def _everybody(exchange: Exchange, room: Room | None, now: float) -> tuple[Any, dict[str, Any]]:
+    return presentation.participants(room, now), {}
 
 
 @dataclass(frozen=True, slots=True)

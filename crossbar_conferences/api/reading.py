@@ -5,7 +5,7 @@ Source: http.md 3.6; design 3.3 (account isolation).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,10 @@ from ..store.reservations import Reservations
 from . import envelope
 from .errors import bad_identifier, live_unknown
 from .exchange import Exchange, is_true
+from .renderings import Renderings, rendered
+
+#: Gives an answer's data, and what goes into its metadata beside the sighting's worth.
+Maker = Callable[[Exchange, Room | None, float], tuple[Any, dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class Reader:
     live_state: Live
     reservations: Reservations
     clock: Clock
+    renderings: Renderings
 
     def now(self) -> float:
         """Unix seconds."""
@@ -60,6 +65,10 @@ class Reader:
         """Who is in the conference, as far as this account may know."""
         fresh = is_true(exchange.query.get("fresh"))
         sighting = await self.live_state.conference(exchange.account_id, exchange.conference_id, fresh=fresh)
+        room = sighting.room(exchange.conference_id)
+        if _has_document(exchange) and (room is None or room.account_id == exchange.account_id):
+            # As nearly always; `checked` would say the same.
+            return sighting
         return await self.checked(exchange, sighting)
 
     async def checked(self, exchange: Exchange, sighting: Sighting | None = None) -> Sighting:
@@ -68,8 +77,7 @@ class Reader:
         An id without a document here may still name a conference of another account, which must
         neither be shown nor commanded: then it is a 404. Only such an id costs a question."""
         sighting = sighting or Sighting()
-        document = exchange.answer.document
-        has_document = document is not None and document.get("_rev") is not None
+        has_document = _has_document(exchange)
         room = sighting.room(exchange.conference_id)
         if not has_document and room is None:
             found = await self.live_state.lookup(exchange.conference_id)
@@ -98,6 +106,28 @@ class Reader:
         exchange.answer.metadata.update(sighting.stamp())
         return sighting.room(exchange.conference_id)
 
+    def show(self, exchange: Exchange, sighting: Sighting, make: Maker) -> None:
+        """Answer a GET with what ``make`` gives, or with what it gave before when that is the same."""
+        document, room = exchange.answer.document, sighting.room(exchange.conference_id)
+        now, guest = self.now(), exchange.identity is not None and exchange.identity.conference_id is not None
+        key = (exchange.route, exchange.account_id, exchange.conference_id, guest)
+        # In an empty room nothing changes while time passes.
+        second = int(now) if room is not None else 0
+        objects, values = (document, room), (second, sighting.worth)
+        found = self.renderings.get(key, objects, values)
+        if found is None:
+            data, metadata = make(exchange, room, now)
+            exchange.answer.metadata.update(sighting.stamp() | metadata)
+            exchange.answer.data = data
+            self.tag(exchange, room)
+            found = rendered(
+                data, envelope.answer_metadata(exchange), exchange.answer.revision, exchange.answer.etag
+            )
+            if found is None or exchange.answer.revision is None:
+                return
+            self.renderings.keep(key, objects, values, found)
+        exchange.answer.show(found)
+
     def tag(self, exchange: Exchange, room: Room | None) -> None:
         """The entity tag: the document's revision, or one that also covers who is there."""
         revision = exchange.answer.revision
@@ -106,6 +136,11 @@ class Reader:
         exchange.answer.also_matches = (revision,)
         tag = envelope.live_tag(revision, presentation.stable(room)) if room else revision
         exchange.answer.etag = f'"{tag}"'
+
+
+def _has_document(exchange: Exchange) -> bool:
+    document = exchange.answer.document
+    return document is not None and document.get("_rev") is not None
 
 
 def _is_complete(found: Sighting) -> bool:

@@ -37,7 +37,9 @@ def success_response(exchange: Exchange, frame: envelope.Frame, now: float) -> w
             headers["etag"] = answer.etag
     if exchange.wants_csv and answer.is_list:
         return _csv_response(exchange, headers)
-    return _json_response(exchange, answer.status, envelope.success(exchange, frame, now), headers)
+    pretty = _wants_pretty(exchange)
+    body = envelope.success(exchange, frame, now, pretty=pretty)
+    return _json_response(exchange, answer.status, body, headers, pretty)
 
 
 def not_modified(exchange: Exchange) -> web.Response:
@@ -59,7 +61,7 @@ def error_response(exchange: Exchange, frame: envelope.Frame, now: float, error:
         headers["location"] = exchange.answer.location
     headers.update(error.headers)
     body = envelope.failure(exchange, frame, now, error)
-    return _json_response(exchange, error.entry.status, body, headers)
+    return _json_response(exchange, error.entry.status, body, headers, _wants_pretty(exchange))
 
 
 def preflight_response(exchange: Exchange) -> web.Response:
@@ -78,10 +80,13 @@ def plain_headers(exchange: Exchange, *, always_cors: bool = False) -> dict[str,
     return headers
 
 
+def _wants_pretty(exchange: Exchange) -> bool:
+    return is_true(exchange.headers.get("X-Pretty-Print")) or exchange.flag("pretty_print")
+
+
 def _json_response(
-    exchange: Exchange, status: int, body: Mapping[str, Any], headers: dict[str, str]
+    exchange: Exchange, status: int, body: Mapping[str, Any], headers: dict[str, str], pretty: bool
 ) -> web.Response:
-    pretty = is_true(exchange.headers.get("X-Pretty-Print")) or exchange.flag("pretty_print")
     text = envelope.dumps(body, pretty=pretty)
     callback = exchange.value("jsonp")
     if isinstance(callback, str) and _CALLBACK.match(callback):
@@ -109,7 +114,8 @@ def _file_name(exchange: Exchange) -> str:
 
 
 def _maybe_compressed(exchange: Exchange, status: int, body: bytes, headers: dict[str, str]) -> web.Response:
-    if len(body) >= COMPRESS_FROM and _takes_gzip(exchange.headers.get("Accept-Encoding", "")):
+    codings = exchange.headers.get("Accept-Encoding")
+    if codings is not None and len(body) >= COMPRESS_FROM and _takes_gzip(codings):
         headers["content-encoding"] = "gzip"
         headers["vary"] = ", ".join(filter(None, (headers.get("vary"), "accept-encoding")))
         body = gzip.compress(body, compresslevel=1)

@@ -7,8 +7,10 @@ Source: http.md 1.2, 1.3.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 
 
@@ -37,6 +39,17 @@ class Route:
         if not self.template.startswith("accounts/"):
             return 0
         return 4 if self.template.startswith("accounts/{account_id}/users/") else 2
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Where a path led: its route, its parameters (read-only), and what the restrictions of tokens see."""
+
+    route: Route
+    parameters: Mapping[str, str]
+    #: The resource that the path names, and the path's segments after it.
+    endpoint: str
+    arguments: tuple[str, ...]
 
 
 _DOCUMENT = ("GET", "PATCH", "DELETE", "POST", "PUT")
@@ -73,17 +86,27 @@ _BY_LENGTH: Final = {
 _VERSION = re.compile(r"^v(\d+)$")
 
 
+@lru_cache(64)
 def version_of(segment: str) -> int | None:
     """The number of a version segment such as ``v2``; ``None`` when it is none."""
     match = _VERSION.match(segment)
     return int(match[1]) if match and len(match[1]) < 10 else None
 
 
-def match(tokens: Sequence[str]) -> tuple[Route, dict[str, str]] | None:
-    """The route of a path and its parameters.
+#: Paths whose route is remembered, and the length up to which one is.
+_KNOWN_PATHS = 2_048
+_SHORT_PATH = 512
+
+
+def match(tokens: tuple[str, ...]) -> Match | None:
+    """Where a path leads.
 
     ``account`` stands for the token's own account and is resolved before (http.md 1.2).
     """
+    return _known_match(tokens) if sum(map(len, tokens)) <= _SHORT_PATH else _match(tokens)
+
+
+def _match(tokens: tuple[str, ...]) -> Match | None:
     for route, segments in _BY_LENGTH.get(len(tokens), ()):
         parameters: dict[str, str] = {}
         for segment, token in zip(segments, tokens, strict=True):
@@ -92,5 +115,9 @@ def match(tokens: Sequence[str]) -> tuple[Route, dict[str, str]] | None:
             elif segment != token:
                 break
         else:
-            return route, parameters
+            at = route.endpoint_at
+            return Match(route, MappingProxyType(parameters), tokens[at], tokens[at + 1 :])
     return None
+
+
+_known_match = lru_cache(_KNOWN_PATHS)(_match)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import structlog
 
 from ..clock import Clock
+from ..store.derived import UNHEARD, Changes
 from ..store.names import account_database
 from ..store.port import Document
 from .access import is_superduper_admin, may_access, may_pass_proxies
@@ -25,7 +26,8 @@ log = structlog.get_logger(__name__)
 
 class AuthRoom:
     """Authentication and authorization over the store's documents. Raises `AuthFailure`s only,
-    and what the store raises when it cannot be read.
+    and what the store raises when it cannot be read. ``changes`` tells of changed documents; without
+    it nothing is remembered.
     """
 
     def __init__(
@@ -37,11 +39,12 @@ class AuthRoom:
         key_cache_size: int = 1000,
         basic_cache_size: int = 10_000,
         clock: Clock = time.time,
+        changes: Changes = UNHEARD,
     ) -> None:
         self._documents = documents
         self._system = system
         self._keys = SigningKeys(documents, limit=key_cache_size)
-        self._tokens = TokenVerifier(documents, system, self._keys, clock=clock)
+        self._tokens = TokenVerifier(documents, system, self._keys, clock=clock, changes=changes)
         self._basic = BasicVerifier(documents, views, system, limit=basic_cache_size, clock=clock)
         self._restrictions = TokenRestrictions(documents, system)
 
@@ -63,6 +66,15 @@ class AuthRoom:
             log.info("credentials_refused", kind=kind[:16], reason=failure.reason)
             raise
 
+    def recall(self, kind: str, text: str, claimed_account: str | None = None) -> Identity | None:
+        """Whom a token was found to stand for, as long as that cannot have changed.
+
+        ``None`` when that has to be found out, also when it has just ended."""
+        try:
+            return self._tokens.recall(text, claimed_account, kind)
+        except AuthFailure:
+            return None
+
     async def account(self, account_id: str) -> Document | None:
         """The document of an account that a path names; ``None`` when there is none."""
         if not is_id(account_id):
@@ -71,7 +83,7 @@ class AuthRoom:
 
     async def check_proxies(self, identity: Identity, addresses: Sequence[str]) -> None:
         """Raises `AccessDenied` when a token that asks for it came through other proxies than allowed."""
-        if identity.claims.get("should_check_originating_proxy") is not True:
+        if not checks_proxies(identity):
             return
         database = account_database(identity.account_id)
         for doc_id in (identity.owner_id, identity.account_id):
@@ -116,3 +128,8 @@ class AuthRoom:
         """Change messages may have been missed: forget everything."""
         self._keys.flush_all()
         self._basic.flush_all()
+
+
+def checks_proxies(identity: Identity) -> bool:
+    """Whether a token asks for it that the addresses that it comes from are looked at (data.md 6.2)."""
+    return identity.claims.get("should_check_originating_proxy") is True

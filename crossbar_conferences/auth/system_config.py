@@ -6,10 +6,12 @@ defaults here are Kazoo's. Source: data.md 5.2.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from ..store.derived import UNHEARD, Changes, Derived
 from ..store.names import account_database
 from ..store.port import Document
 from .access import account_tree
@@ -60,12 +62,12 @@ class Category:
 
 
 class SystemConfig:
-    """Looks up Kazoo's settings in the database."""
+    """Looks up Kazoo's settings in the database. ``changes`` tells when they may be other ones."""
 
-    def __init__(self, documents: Documents, node_name: str, zone: str) -> None:
+    def __init__(self, documents: Documents, node_name: str, zone: str, changes: Changes = UNHEARD) -> None:
         self._documents = documents
         self._scopes = (node_name, zone, "default")
-        self._made: dict[Callable[[Category], Any], tuple[Document | None, Any]] = {}
+        self._made: Derived[Callable[[Category], Any], Any] = Derived(changes, time.monotonic, limit=100)
 
     async def value(self, category: str, path: Path, default: Any = None) -> Any:
         """One setting; ``default`` when no scope has it, or the document is not there."""
@@ -94,14 +96,12 @@ class SystemConfig:
 
     async def made(self, name: str, make: Callable[[Category], Made]) -> Made:
         """What a function of the module's own makes of a document, made again only when it has changed."""
-        document = await live_document(self._documents, DATABASE, name)
-        known = self._made.get(make)
-        if known is not None and known[0] is document:
-            # The cache gave the same object again: nothing has changed.
-            found: Made = known[1]
-            return found
-        found = make(Category(document, self._scopes))
-        self._made[make] = (document, found)
+        known: Made | None = self._made.get(make)
+        if known is not None:
+            return known
+        heard = self._made.changes.heard
+        found = make(await self.category(name))
+        self._made.keep(make, found, heard, (DATABASE,))
         return found
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from ..clock import Clock
+from ..store.derived import UNHEARD, Changes, Derived
 from ..store.names import account_database
 from ..store.port import Document
 from . import jwt
@@ -24,11 +25,20 @@ from .identity import Identity, Kind, is_document_id, is_id
 from .keys import DATABASE, SigningKeys
 from .port import Documents, live_document, together
 from .signature import identity_of, matches
+from .system_config import DATABASE as CONFIGURATION
 from .system_config import SystemConfig
 
 #: Tokens whose signature is remembered, and for how many seconds.
 _KNOWN_TOKENS = 4_000
 _KNOWN_SECONDS = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """Who a token stands for, and the accounts that may end before it does."""
+
+    identity: Identity
+    accounts: tuple[Document, ...]
 
 
 @dataclass(slots=True)
@@ -46,18 +56,28 @@ class TokenVerifier:
     """Turns a token into an `Identity`, or raises an `AuthFailure`. ``clock`` tells unix seconds.
 
     What costs much processor time, and always comes to the same end, is done once for a token: its
-    signature under one key, and the identity's under one pair of secrets. Everything that can
-    change is looked at each time: key, secrets, expiry and account.
+    signature under one key, and the identity's under one pair of secrets. Key, secrets and accounts
+    are looked at again as soon as ``changes`` tells of any change where they are kept, expiry each
+    time.
     """
 
     def __init__(
-        self, documents: Documents, system: SystemConfig, keys: SigningKeys, *, clock: Clock = time.time
+        self,
+        documents: Documents,
+        system: SystemConfig,
+        keys: SigningKeys,
+        *,
+        clock: Clock = time.time,
+        changes: Changes = UNHEARD,
     ) -> None:
         self._documents = documents
         self._system = system
         self._keys = keys
         self._clock = clock
         self._known: BoundedCache[str, _Known] = BoundedCache(_KNOWN_TOKENS, _KNOWN_SECONDS, time.monotonic)
+        self._settled: Derived[tuple[str, str | None, str], _Settled] = Derived(
+            changes, time.monotonic, limit=_KNOWN_TOKENS
+        )
 
     async def bearer(self, text: str, claimed_account: str | None = None) -> Identity:
         """A ``Bearer`` credential: the id of a bearer document, or a JWT itself.
@@ -71,6 +91,28 @@ class TokenVerifier:
         self, token: str, claimed_account: str | None = None, *, kind: Kind = "x-auth-token"
     ) -> Identity:
         """A JWT. ``claimed_account`` is the header ``X-Auth-Account-ID``, which must name its account."""
+        known = self.recall(token, claimed_account, kind)
+        if known is not None:
+            return known
+        heard = self._settled.changes.heard
+        settled = await self._settle(token, claimed_account, kind)
+        databases = (account_database(str(account["_id"])) for account in settled.accounts)
+        asked = (token, claimed_account, kind)
+        self._settled.keep(asked, settled, heard, (DATABASE, CONFIGURATION, *databases))
+        return settled.identity
+
+    def recall(self, token: str, claimed_account: str | None, kind: str) -> Identity | None:
+        """What `verify` came to before, if nothing but time can have changed it. Raises when that has."""
+        settled = self._settled.get((token, claimed_account, kind))
+        if settled is None:
+            return None
+        now = self._clock()
+        jwt.check_expiry(settled.identity.claims, now)
+        for account in settled.accounts:
+            _refuse_expired(account, now)
+        return settled.identity
+
+    async def _settle(self, token: str, claimed_account: str | None, kind: Kind) -> _Settled:
         known = await self._signed(token)
         claims = known.claims
         jwt.check_expiry(claims, self._clock())
@@ -84,8 +126,8 @@ class TokenVerifier:
         if claimed_account and claimed_account != account_id:
             raise InvalidCredentials("other_account_claimed")
         account = await self._checked_account(account_id, known)
-        self._refuse_expired(account)
-        return await self._masqueraded(Identity(account_id, owner_id, kind, claims))
+        _refuse_expired(account, self._clock())
+        return await self._masqueraded(account, Identity(account_id, owner_id, kind, claims))
 
     async def _signed(self, token: str) -> _Known:
         """The token, once its signature is found to hold under the key as it is now."""
@@ -143,27 +185,29 @@ class TokenVerifier:
     async def _server_secret(self) -> Document:
         return {"secret": await self._system.value("auth", "secret_for_user_signature")}
 
-    async def _masqueraded(self, identity: Identity) -> Identity:
+    async def _masqueraded(self, own: Document, identity: Identity) -> _Settled:
         """The identity that a token takes on with ``as``: any account below its own (data.md 6.6)."""
+        plain = _Settled(identity, (own,))
         target = identity.claims.get("as")
         if not isinstance(target, Mapping):
-            return identity
+            return plain
         account_id, owner_id = target.get("account_id"), target.get("owner_id")
         if account_id is None or owner_id is None:
-            return identity
+            return plain
         if not is_id(account_id) or not is_document_id(owner_id):
             raise InvalidCredentials("masquerade_unreadable")
         account = await live_document(self._documents, account_database(account_id), account_id, "account")
         if account is None or not is_below(account, identity.account_id):
             raise InvalidCredentials("masquerade_denied")
-        self._refuse_expired(account)
+        _refuse_expired(account, self._clock())
         claims = {**identity.claims, "account_id": account_id, "owner_id": owner_id}
-        return Identity(account_id, owner_id, identity.kind, claims)
+        return _Settled(Identity(account_id, owner_id, identity.kind, claims), (own, account))
 
-    def _refuse_expired(self, account: Document) -> None:
-        expired = expired_at(account, self._clock())
-        if expired is not None:
-            raise AccountExpired(expired)
+
+def _refuse_expired(account: Document, now: float) -> None:
+    expired = expired_at(account, now)
+    if expired is not None:
+        raise AccountExpired(expired)
 
 
 def _check_signature(known: _Known, owner: Document | None, server: Document | None, identity: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
 #: Longest id of a conference, in bytes.
@@ -75,7 +76,12 @@ def is_conference_id(text: object) -> bool:
 
 def is_document_id(text: object) -> bool:
     """Whether a text may be the id of an ordinary document."""
-    if not isinstance(text, str) or not text or text.startswith("_"):
+    return isinstance(text, str) and 0 < len(text) <= MAXIMUM_ID_BYTES and _is_harmless(text)
+
+
+@lru_cache(10_000)
+def _is_harmless(text: str) -> bool:
+    if text.startswith("_"):
         return False
     try:
         size = len(text.encode("utf-8"))

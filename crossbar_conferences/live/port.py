@@ -39,6 +39,11 @@ class Sighting:
         """One running conference, ``None`` when it is not seen running."""
         return self.rooms.get(conference_id)
 
+    @property
+    def worth(self) -> tuple[Source, float | None, int, tuple[str, ...]]:
+        """What `stamp` is made of."""
+        return self.source, self.as_of, self.nodes_expected, self.nodes_heard
+
     def stamp(self) -> dict[str, Any]:
         """What an answer's ``metadata`` says about its age and source."""
         stamp: dict[str, Any] = {

@@ -99,7 +99,7 @@ class SocketServer:
         """The sessions that an account's tokens opened."""
         return [session for session in self.sessions.values() if session.account_id == account_id]
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """One client, from the upgrade to the end."""
         if self._closing:
             return web.Response(status=503)
@@ -129,7 +129,7 @@ class SocketServer:
                 del self._addresses[source]
 
     async def _serve(
-        self, request: web.Request, socket: web.WebSocketResponse, source: str
+        self, request: web.BaseRequest, socket: web.WebSocketResponse, source: str
     ) -> web.StreamResponse:
         session = self._session(request, source)
         status = await self._handshake(request, session)
@@ -259,7 +259,7 @@ class SocketServer:
             if not self._accounts[account_id]:
                 del self._accounts[account_id]
 
-    def _source(self, request: web.Request) -> str:
+    def _source(self, request: web.BaseRequest) -> str:
         """The client's address: the last one before the proxies that are trusted.
 
         Whatever stands further left in the header was written by the client itself."""
@@ -269,7 +269,7 @@ class SocketServer:
             source = forwarded.pop()[:64] or source
         return source
 
-    def _session(self, request: web.Request, source: str) -> Session:
+    def _session(self, request: web.BaseRequest, source: str) -> Session:
         transport = request.transport
         peer = transport.get_extra_info("peername") if transport else None
         own = transport.get_extra_info("sockname") if transport else None
@@ -279,7 +279,7 @@ class SocketServer:
             name += "'"
         return self._make_session(name, source, f"{own[0]}:{own[1]}" if own else "")
 
-    async def _handshake(self, request: web.Request, session: Session) -> int | None:
+    async def _handshake(self, request: web.BaseRequest, session: Session) -> int | None:
         """A token in the handshake: the session begins authenticated, or a status refuses it."""
         token = request.headers.get("Authorization")
         if not token:

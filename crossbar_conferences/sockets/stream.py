@@ -93,7 +93,7 @@ class EventStreams:
 
     async def run(
         self,
-        request: web.Request,
+        request: web.BaseRequest,
         account_id: str,
         conference_id: str,
         looker: Looker,
@@ -174,7 +174,7 @@ class EventStreams:
                 await response.write(text)
 
 
-def _last_event_id(request: web.Request) -> int | None:
+def _last_event_id(request: web.BaseRequest) -> int | None:
     last = request.headers.get("Last-Event-ID", "")
     return int(last) if last.isascii() and last.isdecimal() and len(last) < 20 else None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..clock import Clock
@@ -51,9 +51,21 @@ class DocumentCache:
         self._flushes = 0
         #: Grows with every change that somebody else made, or may have made.
         self.heard = 0
+        #: Grows with those that concern what others derived from documents (`derived.py`).
+        self.generation = 0
+        self._watched: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._kept)
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether somebody tells of changes now."""
+        return self._feed
+
+    def watch(self, databases: Iterable[str]) -> None:
+        """Begin a new generation when a document of one of these changes; until then."""
+        self._watched.update(databases)
 
     async def document(self, database: str, doc_id: str) -> Document | None:
         """A document, soft-deleted ones included; ``None`` when it or its database is not there."""
@@ -118,6 +130,8 @@ class DocumentCache:
             return
         self.counters.flushes += 1
         self.heard += 1
+        if database in self._watched:
+            self._begin_generation()
         self._forget(key)
         self._overtake(key)
 
@@ -129,6 +143,7 @@ class DocumentCache:
         self._reads.clear()
         self._flushes += 1
         self.heard += 1
+        self._begin_generation()
 
     async def close(self) -> None:
         """End reads that are under way."""
@@ -148,10 +163,13 @@ class DocumentCache:
 
     def _find(self, key: Key) -> tuple[float, Document | None] | None:
         """Until when, and what, is kept of a key."""
-        place = self._kept if key in self._kept else self._absent
+        place = self._kept
         kept = place.get(key)
         if kept is None:
-            return None
+            place = self._absent
+            kept = place.get(key)
+            if kept is None:
+                return None
         if kept[0] <= self._clock():
             del place[key]
             return None
@@ -161,6 +179,11 @@ class DocumentCache:
     def _forget(self, key: Key) -> None:
         self._kept.pop(key, None)
         self._absent.pop(key, None)
+
+    def _begin_generation(self) -> None:
+        # Nothing is left of the old one, so nothing of it is watched: what is kept next says anew.
+        self.generation += 1
+        self._watched.clear()
 
     def _overtake(self, key: Key) -> None:
         # A read that is under way may bring what was there before: its result is not kept.

@@ -44,9 +44,13 @@ class Documents:
         """One document of a type; `DocumentMissing` also for a deleted one or one of another type.
 
         A document without a type passes, as in Kazoo (data.md 2.4)."""
-        if not is_document_id(doc_id) or not is_account_id(account_id):
+        try:
+            database = account_database(account_id)
+        except ValueError:
+            raise DocumentMissing from None
+        if not is_document_id(doc_id):
             raise DocumentMissing
-        found = await self._cache.document(account_database(account_id), doc_id)
+        found = await self._cache.document(database, doc_id)
         if found is None or found.get("pvt_deleted") or found.get("pvt_type", kind) != kind:
             raise DocumentMissing
         return found

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import structlog
 
 from ..auth.buckets import TokenBuckets
+from ..logs import bind
 from ..service import Service, Share
 from ..settings import Settings
 from ..tasks import end
@@ -21,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 async def work(settings: Settings, spec: Spec, make_service: Callable[[Share], Service]) -> None:
     """Serve; returns when told to, or when the supervisor is gone."""
-    structlog.contextvars.bind_contextvars(worker=spec.index)
+    bind(worker=spec.index)
     control, sockets = spec.open()
     leave = asyncio.Event()
     loop = asyncio.get_running_loop()

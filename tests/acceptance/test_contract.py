@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import structlog
 from structlog.testing import capture_logs
 
 from crossbar_conferences.api.errors import CATALOGUE, Entry
 from crossbar_conferences.api.routes import ROUTES, Route
+from crossbar_conferences.logs import add_context
 from crossbar_conferences.store.memory import MemoryStore
 from crossbar_conferences.store.port import DatabaseMissing, StoreFault
 from tests.support.answers import Answer
@@ -396,7 +396,7 @@ async def test_a_fault_of_ours_is_logged_once_with_its_request(embedded: House) 
     """An unexpected exception: 500 with a request id, one line of log that has it too, nothing else told."""
     with (
         failing(embedded, "by_id", RuntimeError("a secret of the house")),
-        capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines,
+        capture_logs(processors=[add_context]) as lines,
     ):
         answer = await embedded.get(embedded.path())
     assert answer.status == 500

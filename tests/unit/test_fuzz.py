@@ -162,10 +162,12 @@ def test_lists(query: dict[str, Any], document: dict[str, Any]) -> None:
 def test_rooms(body: dict[str, Any]) -> None:
     """A message's rooms, members and event are values that can be shown."""
     rooms = [sightings.room_from_search(body), *sightings.rooms_from_account_search(body, ACCOUNT)]
-    state: live.Rooms = {room.conference_id: room for room in rooms}
+    state: live.MutableRooms = {room.conference_id: room for room in rooms}
     event = live.event_from(body, 1.0)
     if event is not None:
-        state = live.reconcile(state.values(), [event, event], live.apply(state, event))
+        found = list(state.values())
+        live.enter(state, event)
+        state = live.reconcile(found, [event, event], state)
     for room in state.values():
         dumps(presentation.metadata(room, 1_800_000_000.0))
 

@@ -94,3 +94,40 @@ def test_a_line_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(pieces.written) == 1
     assert json.loads(pieces.written[0])["number"] == 1
     assert pieces.written[0].endswith("\n")
+
+
+@pytest.mark.parametrize(("level", "style"), [("info", "json"), ("debug", "json"), ("info", "console")])
+def test_the_line_of_a_request_is_like_any_other(stderr: Callable[[], str], level: str, style: str) -> None:
+    """The short way to a line writes what structlog's way writes: context, scrubbed secrets and all."""
+    logs.configure(level, style)
+    logs.bind(request_id="r1")
+    fields = {"path": f"/x?auth_token={JWT}", "status": 200, "account": None, "user": "hunter2"}
+    structlog.get_logger("test").info("request", **fields)
+    expected = stderr()
+    logs.say("request", fields)
+    found = stderr()
+    if style == "json":
+        one, other = json.loads(expected), json.loads(found)
+        assert one.pop("timestamp") <= other.pop("timestamp")
+        assert one == other
+        assert other["request_id"] == "r1"
+        assert list(json.loads(expected)) == list(json.loads(found))
+    assert JWT not in found
+    assert "/x?auth_token=[token]" in found
+
+
+def test_the_line_of_a_request_has_a_level(stderr: Callable[[], str]) -> None:
+    """It is of level info: an operator who wants less gets none."""
+    logs.configure("warning", "json")
+    logs.say("request", {"status": 200})
+    assert stderr() == ""
+
+
+def test_time_is_iso_8601_with_microseconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also just before and just after a full second."""
+    for nanoseconds, expected in (
+        (1_800_000_000_000_000_999, "2027-01-15T08:00:00.000000Z"),
+        (1_799_999_999_999_999_000, "2027-01-15T07:59:59.999999Z"),
+    ):
+        monkeypatch.setattr(logs.time, "time_ns", lambda found=nanoseconds: found)
+        assert logs.add_timestamp(None, "info", {})["timestamp"] == expected

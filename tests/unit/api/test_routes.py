@@ -11,10 +11,10 @@ def test_every_template_matches_itself() -> None:
     """Each route is found by a path made from its own template, with its parameters."""
     for route in ROUTES:
         tokens = ["x" if part.startswith("{") else part for part in route.segments]
-        found = match(tokens)
+        found = match(tuple(tokens))
         assert found is not None
-        assert found[0] == route
-        assert set(found[1].values()) <= {"x"}
+        assert found.route == route
+        assert set(found.parameters.values()) <= {"x"}
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_every_template_matches_itself() -> None:
 )
 def test_other_paths_match_nothing(path: str) -> None:
     """Sub-paths that do not exist are in no route."""
-    assert match(path.split("/") if path else []) is None
+    assert match(tuple(path.split("/")) if path else ()) is None
 
 
 @pytest.mark.parametrize(
@@ -46,9 +46,9 @@ def test_other_paths_match_nothing(path: str) -> None:
 def test_the_endpoint_is_known_by_its_place(path: str, endpoint: str) -> None:
     """Whatever the ids in a path are, restrictions of tokens look at the resource's own name."""
     tokens = path.split("/")
-    found = match(tokens)
+    found = match(tuple(tokens))
     assert found is not None
-    assert tokens[found[0].endpoint_at] == endpoint
+    assert found.endpoint == endpoint
 
 
 def test_versions_are_v_and_a_number() -> None:

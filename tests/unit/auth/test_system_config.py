@@ -69,7 +69,6 @@ async def test_crossbar_settings_follow_the_document(world: World) -> None:
         reverse_proxies=("10.0.0.1",),
         token_costs=0,
     )
-    assert await system.crossbar() is await system.crossbar()
     world.add("system_config", _id="crossbar", default={"pagination_page_size": -1, "reverse_proxies": "x"})
     assert await system.crossbar() == CrossbarConfig(pagination_page_size=1)
 
