@@ -120,7 +120,7 @@ async def test_rooms_are_shown_as_they_are_now(house: House) -> None:
 
 
 async def test_an_answer_from_memory_is_the_answer(house: House) -> None:
-    """Only id, time and tokens of the envelope are its own; a pretty one and conditions are made of the same."""
+    """Only id, time and tokens of the envelope are its own; pretty ones and conditions use the same."""
     made = await house.create(name=f"Ünïcode {secrets.token_hex(4)}")
     first, second = [await house.get(house.path(made)) for _ in range(2)]
     own = {"request_id", "timestamp", "tokens"}
