@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import json
 import logging
 import re
@@ -11,7 +13,7 @@ from collections.abc import Callable, Mapping, MutableMapping
 from contextvars import ContextVar
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TextIO, cast
 
 import orjson
 import structlog
@@ -100,10 +102,56 @@ def render_json(logger: Any, name: str, event: MutableMapping[str, Any]) -> str:
     """The last structlog processor: one JSON object, no secret in it.
 
     A line in which nothing looks like a secret, as in nearly all of them, is looked at as a whole."""
-    text = str(_RENDER(logger, name, event))
+    text = _json(event, repr)
     if _SECRET_KEYS.isdisjoint(event) and not _is_suspect(text):
         return text
-    return str(_RENDER(logger, name, scrub_event(logger, name, event)))
+    return _json(scrub_event(logger, name, event), repr)
+
+
+class _Lines:
+    """Where lines go. Those of requests that are answered at the same time are written together, once
+    their answers are out.
+
+    What is written at once is no longer than `_PIECE`: worker processes share one pipe, and what is
+    longer could be torn apart there."""
+
+    def __init__(self) -> None:
+        self._waiting: list[MutableMapping[str, Any]] = []
+
+    def soon(self, line: MutableMapping[str, Any]) -> None:
+        """Write a line as JSON, once the event loop has done what it is about to do."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self.flush)
+        self._waiting.append(line)
+
+    def write(self, text: str) -> None:
+        """Write now, after what waits."""
+        self.flush()
+        sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Write what waits."""
+        waiting, self._waiting = self._waiting, []
+        piece: list[str] = []
+        length = 0
+        for line in waiting:
+            text = render_json(None, "info", line) + "\n"
+            if length + len(text) > _PIECE and piece:
+                sys.stderr.write("".join(piece))
+                piece, length = [], 0
+            piece.append(text)
+            length += len(text)
+        if piece:
+            sys.stderr.write("".join(piece))
+        sys.stderr.flush()
+
+
+#: What a pipe takes in one piece, whoever else writes (POSIX promises 512 bytes, Linux has 4096).
+_PIECE = 4_096
+
+_LINES = _Lines()
+# What the last requests said, when the process ends before the loop comes to it.
+atexit.register(_LINES.flush)
 
 
 def say(event: str, fields: Mapping[str, Any]) -> None:
@@ -115,9 +163,10 @@ def say(event: str, fields: Mapping[str, Any]) -> None:
     if config["processors"][-1] is not render_json or config["wrapper_class"] not in _SAYS_INFO:
         _LOG.info(event, **fields)
         return
-    line = add_timestamp(None, "info", {**fields, "event": event, **_CONTEXT.get(), "level": "info"})
-    sys.stderr.write(render_json(None, "info", line) + "\n")
-    sys.stderr.flush()
+    line = add_context(None, "info", {**fields, "event": event})
+    line["level"] = "info"
+    add_timestamp(None, "info", line)
+    _LINES.soon(line)
 
 
 def configure(level: str = "info", style: str = "json") -> None:
@@ -137,7 +186,7 @@ def configure(level: str = "info", style: str = "json") -> None:
             *ending,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, _LINES)),
         cache_logger_on_first_use=True,
     )
     # Libraries log through the standard library; only what is wrong is of interest.
@@ -148,7 +197,7 @@ def configure(level: str = "info", style: str = "json") -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def _json(event: Any, default: Callable[[Any], Any], **_: Any) -> str:
+def _json(event: Any, default: Callable[[Any], Any]) -> str:
     try:
         return orjson.dumps(event, default=default).decode()
     except TypeError:
@@ -160,8 +209,6 @@ _LOG = structlog.get_logger(__name__)
 
 #: The loggers that write lines of level info.
 _SAYS_INFO = tuple(structlog.make_filtering_bound_logger(level) for level in (logging.DEBUG, logging.INFO))
-
-_RENDER = structlog.processors.JSONRenderer(_json)
 
 
 class _ScrubbingFormatter(logging.Formatter):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +24,7 @@ from .api.invites import Calendar, InvitesHandler
 from .api.links import GuestLoginHandler, Links, PublicLinkHandler
 from .api.load import Load
 from .api.participants import ParticipantHandler, ParticipantsHandler
-from .api.pipeline import Handler, Pipeline, Streamer
+from .api.pipeline import Handler, HttpHandler, Pipeline, Streamer
 from .api.reading import Reader
 from .api.reception import Reception
 from .api.renderings import Renderings
@@ -73,9 +73,6 @@ log = structlog.get_logger(__name__)
 #: What the envelope says the cluster's version is, when the operator does not say.
 KAZOO_VERSION = "5.0.0"
 
-
-#: Answers whatever comes to a port.
-HttpHandler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 #: Seconds for requests that came after the others had been given their time at shutdown.
 CLOSING = 1.0
@@ -267,12 +264,7 @@ class Service:
             proxies = tuple(config.reverse_proxies) if config.check_reverse_proxies else ()
         self.sockets = self._socket_server(frozenset(proxies))
         pipeline = self._pipeline(frozenset(proxies), config.include_auth_token)
-
-        async def api(request: web.BaseRequest) -> web.StreamResponse:
-            is_websocket = request.method == "GET" and request.raw_path.partition("?")[0] == "/websocket"
-            return await (self.sockets.handle if is_websocket else pipeline.handle)(request)
-
-        await self._listen("api", api, settings.http_host, settings.http_port)
+        await self._listen("api", pipeline.handle, settings.http_host, settings.http_port)
         await self._listen("websocket", self.sockets.handle, settings.websocket_host, settings.websocket_port)
         own = (settings.operations_host, settings.operations_port)
         where = own if self.share is None else ("127.0.0.1", 0)
@@ -348,6 +340,7 @@ class Service:
             self.auth,
             self.system,
             self.charger,
+            self.clock,
             Derived(self.cache, time.monotonic, limit=ADMISSIONS),
             charge_valid_tokens=settings.charge_valid_tokens,
         )
@@ -374,12 +367,14 @@ class Service:
             settings.node_name,
             settings.zone,
         )
+        document = DocumentHandler(reader, self.documents, saver, actions, self.system)
+        participants = ParticipantsHandler(reader, actions)
         handlers: Mapping[str, Handler] = {
             "collection": CollectionHandler(
                 reader, self.documents, saver, self.system, settings.max_page_size
             ),
-            "document": DocumentHandler(reader, self.documents, saver, actions, self.system),
-            "participants": ParticipantsHandler(reader, actions),
+            "document": document,
+            "participants": participants,
             "participant": ParticipantHandler(reader, actions),
             "email_invite": InvitesHandler(reader, self.documents, self.inviter, repeats),
             "public_link": PublicLinkHandler(links),
@@ -395,6 +390,8 @@ class Service:
         return Pipeline(
             gate=gate,
             handlers=handlers,
+            websocket=self.sockets.handle,
+            recalls={"document": document.recall, "participants": participants.recall},
             streamers=streamers,
             frame=frame(settings.node_name, KAZOO_VERSION, include_auth_token),
             clock=self.clock,

@@ -210,6 +210,13 @@ class DocumentHandler:
     def _now(self) -> int:
         return gregorian_seconds(self.reader.now())
 
+    def recall(self, exchange: Exchange) -> bool:
+        """Answer a GET, if nothing has to be waited for."""
+        sighting = None if "user_id" in exchange.parameters else self.reader.recall(exchange)
+        if sighting is not None:
+            self.reader.show(exchange, sighting, _shown)
+        return sighting is not None
+
     async def _read(self, exchange: Exchange) -> None:
         await self.reader.conference(exchange)
         self.reader.show(exchange, await self.reader.sighting(exchange), _shown)

@@ -23,6 +23,7 @@ from ..auth.failures import (
 from ..auth.gate import AuthRoom, checks_proxies
 from ..auth.identity import Identity
 from ..auth.system_config import SystemConfig
+from ..clock import Clock
 from ..store.derived import Derived
 from ..store.names import SYSTEM_CONFIG, account_database
 from . import credentials
@@ -33,15 +34,16 @@ from .routes import Match, Route
 #: Admissions that are remembered at most.
 ADMISSIONS = 20_000
 
-#: Of whom (the identity's address in memory), to do what, where.
-Asked = tuple[int, str, str]
+#: The token and the account that it is claimed to be of, to do what, where.
+Asked = tuple[str, str, str | None, str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """That somebody may do something somewhere, and what that costs."""
+    """That somebody may do something somewhere, until when (unix seconds), and what that costs."""
 
     identity: Identity
+    until: float
     match: Match
     account: Mapping[str, Any]
     cost: int
@@ -59,6 +61,7 @@ class Gate:
     auth: AuthRoom
     system: SystemConfig
     charger: Charger
+    clock: Clock
     admissions: Derived[Asked, Admission]
     charge_valid_tokens: bool = False
 
@@ -69,11 +72,11 @@ class Gate:
         found = credentials.find(exchange)
         if found is None:
             return None
-        identity = self.auth.recall(found.kind, found.text, exchange.headers.get("X-Auth-Account-ID"))
-        admission = self.admissions.get((id(identity), exchange.verb, exchange.path))
-        if admission is None or admission.identity is not identity:
+        admission = self.admissions.get(_asked(exchange, found))
+        if admission is None or self.clock() >= admission.until:
             return None
-        exchange.token, exchange.identity, exchange.account = found.text, identity, admission.account
+        exchange.token, exchange.identity = found.text, admission.identity
+        exchange.account = admission.account
         exchange.enter(admission.match)
         exchange.consumed = admission.cost
         exchange.remaining = self.charger.remaining(self._bucket(exchange), admission.limits)
@@ -83,8 +86,11 @@ class Gate:
         """Keep what was found out about a request that was let in, for the next one like it.
 
         ``heard``: what ``admissions.changes`` had heard before anything was looked at."""
-        identity, account = exchange.identity, exchange.account
-        if identity is None or account is None or self.charge_valid_tokens or identity.kind == "basic":
+        identity, account, found = exchange.identity, exchange.account, credentials.find(exchange)
+        if identity is None or account is None or found is None or self.charge_valid_tokens:
+            return
+        until = self.auth.valid_until(found.kind, found.text, exchange.headers.get("X-Auth-Account-ID"))
+        if until is None:
             return
         if checks_proxies(identity):
             # Depends on where the request came from.
@@ -92,8 +98,8 @@ class Gate:
         databases = [account_database(one) for one in (identity.account_id, exchange.account_id)]
         limits = await buckets.limits(self.system)
         self.admissions.keep(
-            (id(identity), exchange.verb, exchange.path),
-            Admission(identity, match, account, exchange.consumed, limits),
+            _asked(exchange, found),
+            Admission(identity, until, match, account, exchange.consumed, limits),
             heard,
             (SYSTEM_CONFIG, *databases),
         )
@@ -178,6 +184,11 @@ class Gate:
 
     def _bucket(self, exchange: Exchange) -> str:
         return buckets.bucket_name(exchange.client_ip, exchange.parameters.get("account_id"))
+
+
+def _asked(exchange: Exchange, found: credentials.Credentials) -> Asked:
+    claimed = exchange.headers.get("X-Auth-Account-ID")
+    return found.kind, found.text, claimed, exchange.verb, exchange.path
 
 
 def _is_guests_own(exchange: Exchange, guest: Identity) -> bool:

@@ -10,24 +10,26 @@ from contextlib import contextmanager, suppress
 Observer = Callable[[str, str, int, float], None]
 
 
+def _nobody(route: str, verb: str, status: int, seconds: float) -> None:
+    pass
+
+
 class Load:
     """Counts requests: ``with load:`` around each."""
 
-    def __init__(self, limit: int, observer: Observer | None = None) -> None:
+    def __init__(self, limit: int, observer: Observer = _nobody) -> None:
         self.running = 0
+        self.observe = observer
         self._limit = limit
-        self._observer = observer
-        self._none = asyncio.Event()
-        self._none.set()
+        #: Set when the last request is done; only there while somebody waits for that.
+        self._none: asyncio.Event | None = None
 
     def __enter__(self) -> None:
         self.running += 1
-        if self.running == 1:
-            self._none.clear()
 
     def __exit__(self, *reason: object) -> None:
         self.running -= 1
-        if not self.running:
+        if self._none is not None and not self.running:
             self._none.set()
 
     def is_over(self) -> bool:
@@ -47,10 +49,8 @@ class Load:
         """Wait until no request is in hand, so many seconds at most; whether it came to that."""
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
-                await self._none.wait()
+                while self.running:
+                    if self._none is None or self._none.is_set():
+                        self._none = asyncio.Event()
+                    await self._none.wait()
         return self.running == 0
-
-    def observe(self, route: str, verb: str, status: int, seconds: float) -> None:
-        """A request is done."""
-        if self._observer is not None:
-            self._observer(route, verb, status, seconds)

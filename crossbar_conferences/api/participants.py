@@ -29,6 +29,13 @@ class ParticipantsHandler:
         if exchange.verb == "GET":
             self.reader.show(exchange, await self.reader.sighting(exchange), _everybody)
 
+    def recall(self, exchange: Exchange) -> bool:
+        """Answer a GET, if nothing has to be waited for."""
+        sighting = self.reader.recall(exchange)
+        if sighting is not None:
+            self.reader.show(exchange, sighting, _everybody)
+        return sighting is not None
+
     async def execute(self, exchange: Exchange) -> None:
         """PUT: a command to many."""
         await self.actions.participants(exchange)

@@ -57,8 +57,17 @@ class Handler(Protocol):
         """Do it; not called for GET."""
 
 
+#: Answers whatever comes.
+HttpHandler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+_WEBSOCKET = "/websocket"
+
 #: A route that streams answers the response itself (server-sent events).
 Streamer = Callable[[Exchange, web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+#: Answers a GET from memory, or says that it cannot.
+Recall = Callable[[Exchange], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,10 @@ class Pipeline:
     gate: Gate
     handlers: Mapping[str, Handler]
     streamers: Mapping[str, Streamer]
+    #: Of routes whose GET is often answered from memory.
+    recalls: Mapping[str, Recall]
+    #: Takes what comes to ``/websocket``.
+    websocket: HttpHandler
     frame: envelope.Frame
     clock: Clock
     reception: Reception
@@ -77,9 +90,10 @@ class Pipeline:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request; whatever happens, with a response from the catalogue."""
+        if request.raw_path.startswith(_WEBSOCKET) and _is_websocket(request):
+            return await self.websocket(request)
         begun = time.perf_counter()
         exchange = self.reception.exchange(request)
-        bind(request_id=exchange.request_id)
         with self.load:
             response = await self._respond(request, exchange)
         seconds = time.perf_counter() - begun
@@ -91,10 +105,11 @@ class Pipeline:
                 "method": exchange.verb,
                 "path": exchange.path[:512],
                 "status": response.status,
-                "seconds": round(seconds, 4),
+                "seconds": int(seconds * 10_000) / 10_000,
                 "client": exchange.client_ip,
                 "account": identity.account_id if identity else None,
                 "user": identity.owner_id if identity else None,
+                "request_id": exchange.request_id,
             },
         )
         self.load.observe(exchange.route, exchange.verb, response.status, seconds)
@@ -105,6 +120,11 @@ class Pipeline:
             if self.load.is_over():
                 data = {"message": "too many requests at once"}
                 raise ApiError("overloaded", data, headers={"retry-after": "1"})
+            remembered = self._from_memory(request, exchange)
+            if remembered is not None:
+                return remembered
+            # From here on others may log something on behalf of this request.
+            bind(request_id=exchange.request_id)
             patience = Patience(self.seconds)
             return await patience.with_(self._answer(request, exchange, patience))
         except CrossbarConferencesError as error:
@@ -113,12 +133,31 @@ class Pipeline:
             log.warning("request_too_slow", received=exchange.received)
             return self._failed(exchange, store_unreachable() if exchange.received else request_timeout())
         except Exception:
-            log.exception("request_failed", method=exchange.method)
+            log.exception("request_failed", method=exchange.method, request_id=exchange.request_id)
             data = {"message": "internal error"}
             return self._failed(exchange, ApiError("internal_error", data))
 
     def _failed(self, exchange: Exchange, error: ApiError) -> web.Response:
         return responses.error_response(exchange, self.frame, self.clock(), error)
+
+    def _from_memory(self, request: web.BaseRequest, exchange: Exchange) -> web.Response | None:
+        """The answer to a plain GET like one that was let in before, when nothing has to be waited for.
+
+        The same steps as in `_answer`, without those that can only go one way then."""
+        if exchange.method != "GET" or exchange.query or request.can_read_body:
+            return None
+        if "Content-Type" in exchange.headers:
+            return None
+        route = self.gate.readmit(exchange)
+        recall = self.recalls.get(route.name) if route is not None else None
+        if recall is None:
+            return None
+        exchange.wants_csv = negotiation.choose(exchange.headers.get("Accept"), None).csv
+        if not recall(exchange):
+            return None
+        exchange.negotiated = True
+        unmodified = self._unmodified(exchange)
+        return unmodified or responses.success_response(exchange, self.frame, self.clock())
 
     async def _answer(
         self, request: web.BaseRequest, exchange: Exchange, patience: Patience
@@ -168,9 +207,9 @@ class Pipeline:
 
     async def _run(self, exchange: Exchange, handler: Handler, patience: Patience) -> web.Response:
         await handler.validate(exchange)
-        answer = exchange.answer
-        if negotiation.check_preconditions(exchange.verb, exchange.headers, answer.etag, answer.also_matches):
-            return responses.not_modified(exchange)
+        unmodified = self._unmodified(exchange)
+        if unmodified is not None:
+            return unmodified
         if exchange.method in _WITH_BODY and exchange.body_kind == "file":
             raise ApiError("unsupported_media_type")
         if exchange.verb != "GET":
@@ -178,6 +217,12 @@ class Pipeline:
             patience.end()
             await handler.execute(exchange)
         return responses.success_response(exchange, self.frame, self.clock())
+
+    def _unmodified(self, exchange: Exchange) -> web.Response | None:
+        """The answer that the client has already what it asks for, if it has; raises 412."""
+        etag, others = exchange.answer.etag, exchange.answer.also_matches
+        is_known = negotiation.check_preconditions(exchange.verb, exchange.headers, etag, others)
+        return responses.not_modified(exchange) if is_known else None
 
     def _match(self, exchange: Exchange) -> routes.Match:
         tokens = exchange.tokens
@@ -205,3 +250,7 @@ class Pipeline:
                 raise invalid_account()
         await self.gate.authenticate(exchange)
         await self.gate.authorize(exchange)
+
+
+def _is_websocket(request: web.BaseRequest) -> bool:
+    return request.method == "GET" and request.raw_path.partition("?")[0] == _WEBSOCKET

@@ -61,6 +61,20 @@ class Reader:
             exchange.answer.location = f"{exchange.path}/{conference_id}"
         return found
 
+    def recall(self, exchange: Exchange) -> Sighting | None:
+        """What `conference` and `sighting` would find, if nobody need be asked for any of it."""
+        parameters, answer = exchange.parameters, exchange.answer
+        account_id, conference_id = parameters["account_id"], parameters["conference_id"]
+        document = self.documents.peek(account_id, conference_id)
+        sighting = self.live_state.peek(account_id, conference_id) if document is not None else None
+        if document is None or sighting is None:
+            return None
+        room = sighting.rooms.get(conference_id)
+        if room is not None and room.account_id != account_id:
+            return None
+        answer.document, answer.revision = document, document.get("_rev")
+        return sighting
+
     async def sighting(self, exchange: Exchange) -> Sighting:
         """Who is in the conference, as far as this account may know."""
         fresh = is_true(exchange.query.get("fresh"))
@@ -108,25 +122,26 @@ class Reader:
 
     def show(self, exchange: Exchange, sighting: Sighting, make: Maker) -> None:
         """Answer a GET with what ``make`` gives, or with what it gave before when that is the same."""
-        document, room = exchange.answer.document, sighting.room(exchange.conference_id)
-        now, guest = self.now(), exchange.identity is not None and exchange.identity.conference_id is not None
-        key = (exchange.route, exchange.account_id, exchange.conference_id, guest)
+        parameters, answer, identity = exchange.parameters, exchange.answer, exchange.identity
+        conference_id = parameters["conference_id"]
+        room = sighting.rooms.get(conference_id)
+        guest = identity is not None and identity.conference_id is not None
+        key = (exchange.route, parameters["account_id"], conference_id, guest)
+        now = self.clock()
         # In an empty room nothing changes while time passes.
         second = int(now) if room is not None else 0
-        objects, values = (document, room), (second, sighting.worth)
+        objects, values = (answer.document, room), (second, sighting.worth)
         found = self.renderings.get(key, objects, values)
         if found is None:
             data, metadata = make(exchange, room, now)
-            exchange.answer.metadata.update(sighting.stamp() | metadata)
-            exchange.answer.data = data
+            answer.metadata.update(sighting.stamp() | metadata)
+            answer.data = data
             self.tag(exchange, room)
-            found = rendered(
-                data, envelope.answer_metadata(exchange), exchange.answer.revision, exchange.answer.etag
-            )
-            if found is None or exchange.answer.revision is None:
+            found = rendered(data, envelope.answer_metadata(exchange), answer.revision, answer.etag)
+            if found is None or answer.revision is None:
                 return
             self.renderings.keep(key, objects, values, found)
-        exchange.answer.show(found)
+        answer.show(found)
 
     def tag(self, exchange: Exchange, room: Room | None) -> None:
         """The entity tag: the document's revision, or one that also covers who is there."""

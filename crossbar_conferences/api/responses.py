@@ -81,6 +81,8 @@ def plain_headers(exchange: Exchange, *, always_cors: bool = False) -> dict[str,
 
 
 def _wants_pretty(exchange: Exchange) -> bool:
+    if not exchange.query and not exchange.envelope and "X-Pretty-Print" not in exchange.headers:
+        return False
     return is_true(exchange.headers.get("X-Pretty-Print")) or exchange.flag("pretty_print")
 
 

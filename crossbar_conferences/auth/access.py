@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..clock import gregorian_seconds
+from ..clock import GREGORIAN_OFFSET, gregorian_seconds
 from ..store.port import Document
 
 
@@ -50,6 +50,14 @@ def expired_at(account: Document, now: float) -> int | None:
     if isinstance(expires, bool) or not isinstance(expires, int | float):
         return None
     return int(expires) if expires < gregorian_seconds(now) else None
+
+
+def ends_at(account: Document) -> float | None:
+    """When the trial of an account ends, in unix seconds; ``None`` for one that does not."""
+    expires = account.get("pvt_trial_expires")
+    if isinstance(expires, bool) or not isinstance(expires, int | float):
+        return None
+    return expires - GREGORIAN_OFFSET
 
 
 def is_enabled(account: Document) -> bool:

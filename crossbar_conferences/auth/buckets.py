@@ -81,8 +81,10 @@ class TokenBuckets:
         """What a bucket holds; an unknown one is full, and is not made."""
         name = _short(name)
         bucket = self._buckets.get(name)
+        if bucket is None:
+            return limits.size
         now = self._clock()
-        if bucket is None or now - bucket.used_at > bucket.limits.idle_seconds:
+        if now - bucket.used_at > bucket.limits.idle_seconds:
             return limits.size
         bucket.fill(now)
         return bucket.tokens

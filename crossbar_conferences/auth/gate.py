@@ -66,14 +66,11 @@ class AuthRoom:
             log.info("credentials_refused", kind=kind[:16], reason=failure.reason)
             raise
 
-    def recall(self, kind: str, text: str, claimed_account: str | None = None) -> Identity | None:
-        """Whom a token was found to stand for, as long as that cannot have changed.
+    def valid_until(self, kind: str, text: str, claimed_account: str | None = None) -> float | None:
+        """Until when (unix seconds) a token stands for whom it was just found to stand for.
 
-        ``None`` when that has to be found out, also when it has just ended."""
-        try:
-            return self._tokens.recall(text, claimed_account, kind)
-        except AuthFailure:
-            return None
+        That is if no document changes meanwhile. ``None``: it has to be looked at each time."""
+        return self._tokens.valid_until(text, claimed_account, kind)
 
     async def account(self, account_id: str) -> Document | None:
         """The document of an account that a path names; ``None`` when there is none."""

@@ -6,6 +6,7 @@ read from the store for an identity before the signature holds. Source: data.md 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from ..store.derived import UNHEARD, Changes, Derived
 from ..store.names import account_database
 from ..store.port import Document
 from . import jwt
-from .access import expired_at, is_below
+from .access import ends_at, expired_at, is_below
 from .bounded import BoundedCache
 from .failures import AccountExpired, InvalidCredentials
 from .identity import Identity, Kind, is_document_id, is_id
@@ -91,9 +92,13 @@ class TokenVerifier:
         self, token: str, claimed_account: str | None = None, *, kind: Kind = "x-auth-token"
     ) -> Identity:
         """A JWT. ``claimed_account`` is the header ``X-Auth-Account-ID``, which must name its account."""
-        known = self.recall(token, claimed_account, kind)
-        if known is not None:
-            return known
+        settled = self._settled.get((token, claimed_account, kind))
+        if settled is not None:
+            now = self._clock()
+            jwt.check_expiry(settled.identity.claims, now)
+            for account in settled.accounts:
+                _refuse_expired(account, now)
+            return settled.identity
         heard = self._settled.changes.heard
         settled = await self._settle(token, claimed_account, kind)
         databases = (account_database(str(account["_id"])) for account in settled.accounts)
@@ -101,16 +106,14 @@ class TokenVerifier:
         self._settled.keep(asked, settled, heard, (DATABASE, CONFIGURATION, *databases))
         return settled.identity
 
-    def recall(self, token: str, claimed_account: str | None, kind: str) -> Identity | None:
-        """What `verify` came to before, if nothing but time can have changed it. Raises when that has."""
+    def valid_until(self, token: str, claimed_account: str | None, kind: str) -> float | None:
+        """Until when what `verify` came to is right if only time goes on; ``None`` when that is not known."""
         settled = self._settled.get((token, claimed_account, kind))
         if settled is None:
             return None
-        now = self._clock()
-        jwt.check_expiry(settled.identity.claims, now)
-        for account in settled.accounts:
-            _refuse_expired(account, now)
-        return settled.identity
+        ends = [ends_at(account) for account in settled.accounts]
+        ends.append(settled.identity.expires_at)
+        return min((end for end in ends if end is not None), default=math.inf)
 
     async def _settle(self, token: str, claimed_account: str | None, kind: Kind) -> _Settled:
         known = await self._signed(token)

@@ -69,6 +69,10 @@ class Live(Protocol):
         """One conference of an account. ``rooms`` holds at most that one."""
         ...
 
+    def peek(self, account_id: str, conference_id: str) -> Sighting | None:
+        """What `conference` would answer without asking anybody; ``None`` when it would have to."""
+        ...
+
     async def lookup(self, conference_id: str) -> Sighting:
         """A conference of whatever account, always by asking (`Room.account_id` tells whose)."""
         ...

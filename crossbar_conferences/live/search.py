@@ -46,6 +46,10 @@ class SearchLive:
         """One conference, asked for every time."""
         return await self.lookup(conference_id)
 
+    def peek(self, account_id: str, conference_id: str) -> Sighting | None:
+        """Nothing is known without asking."""
+        return None
+
     async def lookup(self, conference_id: str) -> Sighting:
         """A conference of any account; of several answers the longest-running wins (http.md 3.8)."""
         question = messages.search_request(self._bus.origin(), conference_id=conference_id)

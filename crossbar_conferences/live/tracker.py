@@ -104,6 +104,17 @@ class Tracker:
             return await self._complete(account_id, conference_id)
         return account.sighting({conference_id: room} if room else {}, "events")
 
+    def peek(self, account_id: str, conference_id: str) -> Sighting | None:
+        """What is known of a conference of a followed account."""
+        account = self._accounts.get(account_id)
+        if account is None or not account.seeded or not self._trusted:
+            return None
+        room = account.rooms.get(conference_id)
+        if room is not None and room.partial:
+            return None
+        self._touch(account_id, account)
+        return account.sighting({conference_id: room} if room else {}, "events")
+
     async def lookup(self, conference_id: str) -> Sighting:
         """A conference of whatever account, by asking."""
         self.counters.searches += 1
@@ -124,11 +135,14 @@ class Tracker:
 
     async def _used(self, account_id: str) -> TrackedAccount:
         account = self._accounts.get(account_id) or await self._track(account_id)
+        self._touch(account_id, account)
+        return account
+
+    def _touch(self, account_id: str, account: TrackedAccount) -> None:
         account.last_used = self._clock()
         # While it was bound, it may have been let go again for others.
         if account_id in self._accounts:
             self._accounts.move_to_end(account_id)
-        return account
 
     async def _track(self, account_id: str) -> TrackedAccount:
         while len(self._accounts) >= self._limit:

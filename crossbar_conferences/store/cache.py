@@ -67,6 +67,15 @@ class DocumentCache:
         """Begin a new generation when a document of one of these changes; until then."""
         self._watched.update(databases)
 
+    def peek(self, database: str, doc_id: str) -> Document | None:
+        """A document that is in memory; ``None`` when it is not, or is known not to exist."""
+        kept = self._kept.get((database, doc_id))
+        if kept is None or kept[0] <= self._clock():
+            return None
+        self._kept.move_to_end((database, doc_id))
+        self.counters.hits += 1
+        return kept[1]
+
     async def document(self, database: str, doc_id: str) -> Document | None:
         """A document, soft-deleted ones included; ``None`` when it or its database is not there."""
         key = (database, doc_id)

@@ -51,9 +51,14 @@ class Documents:
         if not is_document_id(doc_id):
             raise DocumentMissing
         found = await self._cache.document(database, doc_id)
-        if found is None or found.get("pvt_deleted") or found.get("pvt_type", kind) != kind:
+        if found is None or not _is_of(found, kind):
             raise DocumentMissing
         return found
+
+    def peek(self, account_id: str, doc_id: str, kind: str = CONFERENCE) -> Document | None:
+        """What `load` would give, if that is in memory."""
+        found = self._cache.peek(account_database(account_id), doc_id)
+        return found if found is not None and _is_of(found, kind) else None
 
     async def load_many(self, account_id: str, doc_ids: Sequence[str]) -> dict[str, Document]:
         """Those of the documents that exist, of any type, in one round trip at most."""
@@ -194,3 +199,7 @@ class Documents:
         finally:
             if self._pages is not None:
                 self._pages.flush(database)
+
+
+def _is_of(document: Document, kind: str) -> bool:
+    return not document.get("pvt_deleted") and document.get("pvt_type", kind) == kind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable
@@ -97,7 +98,9 @@ def test_a_line_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("level", "style"), [("info", "json"), ("debug", "json"), ("info", "console")])
-def test_the_line_of_a_request_is_like_any_other(stderr: Callable[[], str], level: str, style: str) -> None:
+async def test_the_line_of_a_request_is_like_any_other(
+    stderr: Callable[[], str], level: str, style: str
+) -> None:
     """The short way to a line writes what structlog's way writes: context, scrubbed secrets and all."""
     logs.configure(level, style)
     logs.bind(request_id="r1")
@@ -105,6 +108,7 @@ def test_the_line_of_a_request_is_like_any_other(stderr: Callable[[], str], leve
     structlog.get_logger("test").info("request", **fields)
     expected = stderr()
     logs.say("request", fields)
+    await asyncio.sleep(0)
     found = stderr()
     if style == "json":
         one, other = json.loads(expected), json.loads(found)
@@ -116,11 +120,26 @@ def test_the_line_of_a_request_is_like_any_other(stderr: Callable[[], str], leve
     assert "/x?auth_token=[token]" in found
 
 
-def test_the_line_of_a_request_has_a_level(stderr: Callable[[], str]) -> None:
+async def test_the_line_of_a_request_has_a_level(stderr: Callable[[], str]) -> None:
     """It is of level info: an operator who wants less gets none."""
     logs.configure("warning", "json")
     logs.say("request", {"status": 200})
+    await asyncio.sleep(0)
     assert stderr() == ""
+
+
+async def test_lines_stay_in_order_and_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many lines go out in few pieces, none longer than a pipe takes at once; a warning waits for none."""
+    pieces: list[str] = []
+    monkeypatch.setattr("sys.stderr.write", pieces.append)
+    logs.configure("info", "json")
+    for number in range(100):
+        logs.say("request", {"number": number})
+    structlog.get_logger("test").warning("now", number=100)
+    monkeypatch.undo()
+    assert max(map(len, pieces)) <= 4096
+    assert len(pieces) < 10
+    assert [json.loads(line)["number"] for line in "".join(pieces).splitlines()] == list(range(101))
 
 
 def test_time_is_iso_8601_with_microseconds(monkeypatch: pytest.MonkeyPatch) -> None:
