@@ -37,6 +37,7 @@ from crossbar_conferences.logs import configure
 from crossbar_conferences.service import Service
 from crossbar_conferences.settings import Settings
 from crossbar_conferences.settings import load as load_settings
+from crossbar_conferences.sockets.history import DEPTH as HISTORY_DEPTH
 from crossbar_conferences.store.memory import MemoryStore
 
 #: Sessions that connect at the same time.
@@ -125,7 +126,7 @@ async def _measure(load: Load, amqp: str | None) -> int:
                     await asyncio.sleep(0.05)
             found = await _result(clients)
         _tell(load, found, expected, seconds, service)
-        print(f"memory      with all sessions {connected_memory:.1f} MiB, then {memory}")
+        print(f"memory      with all sessions {connected_memory:.1f} MiB, {memory}")
     return expected - int(found["received"])
 
 
@@ -187,7 +188,9 @@ async def _publish(load: Load, account_id: str, media_side: Transport, memory: M
             await asyncio.sleep(early)
         outgoing = next(events)
         await media_side.publish(outgoing.exchange, outgoing.routing_key, orjson.dumps(outgoing.body))
-        if number % load.rate == 0:
+        # Until each conference has as many events behind it as are kept for clients that come back,
+        # memory grows with every one of them.
+        if number % load.rate == 0 and number >= HISTORY_DEPTH * len(load.rooms):
             memory.sample()
     return time.monotonic() - begin
 

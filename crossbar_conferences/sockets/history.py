@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+#: Events of a conference that are kept for clients that come back.
+DEPTH = 256
+
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
@@ -35,7 +38,7 @@ class History:
 
     Times (``now``) are in unix seconds."""
 
-    def __init__(self, depth: int = 256, conferences: int = 10_000) -> None:
+    def __init__(self, depth: int = DEPTH, conferences: int = 10_000) -> None:
         self._depth = depth
         self._limit = conferences
         self._rings: OrderedDict[tuple[str, str], _Ring] = OrderedDict()
