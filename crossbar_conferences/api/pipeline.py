@@ -144,7 +144,7 @@ class Pipeline:
         """The answer to a plain GET like one that was let in before, when nothing has to be waited for.
 
         The same steps as in `_answer`, without those that can only go one way then."""
-        if exchange.method != "GET" or exchange.query or request.can_read_body:
+        if exchange.method != "GET" or "?" in request.raw_path or request.can_read_body:
             return None
         if "Content-Type" in exchange.headers:
             return None

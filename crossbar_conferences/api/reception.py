@@ -58,8 +58,9 @@ class Reception:
         if raw or content_type is not None:
             body = read_body(raw, content_type, self.body_limits)
             exchange.data, exchange.envelope, exchange.body_kind = body.data, body.envelope, body.kind
-        if exchange.query:
-            check_query(request.raw_path.partition("?")[2])
+        raw_query = request.raw_path.partition("?")[2]
+        if raw_query:
+            check_query(raw_query)
         exchange.body_digest = hashlib.sha256(raw).hexdigest() if raw else _NO_BODY_DIGEST
         verb = exchange.value("verb")
         if isinstance(verb, str) and verb and exchange.method != "OPTIONS":

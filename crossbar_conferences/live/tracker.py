@@ -269,6 +269,8 @@ class Tracker:
         task = asyncio.create_task(self._quietly(work), name="tracker_chore")
         self._chores.add(task)
         task.add_done_callback(self._chores.discard)
+        # One that is cancelled before it begins would never have been waited for.
+        task.add_done_callback(lambda _: work.close())
         return task
 
     async def _quietly(self, work: Coroutine[Any, Any, None]) -> None:

@@ -138,6 +138,14 @@ async def test_an_answer_from_memory_is_the_answer(house: House) -> None:
     assert refused.status == 412
 
 
+async def test_a_broken_query_is_refused_however_well_known_the_path_is(house: House) -> None:
+    """What names no value is no query that could be left out of account."""
+    made = await house.create()
+    await known(house, house.path(made))
+    for query in ("?=x", "?&=%zz", "?a=%zz"):
+        assert (await house.get(house.path(made) + query)).status == 400
+
+
 async def test_nothing_is_remembered_while_nobody_tells(embedded: House) -> None:
     """Without the broker a change is seen all the same: everything is read again each time."""
     made = await embedded.create()
