@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-from crossbar_conferences.cli.serve import fast_loop
+from crossbar_conferences.loop import fast_loop
 
 
 def application(status: int, headers: dict[str, str], body: bytes) -> web.Application:

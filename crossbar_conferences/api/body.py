@@ -16,6 +16,8 @@ from .errors import ApiError, validation_error
 
 _JSON_TYPES = frozenset({"application/json", "application/x-json"})
 _FORM_TYPE = "application/x-www-form-urlencoded"
+#: Escaped bytes of a form, for each value that a body may hold.
+_ESCAPES_PER_VALUE = 10
 _BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
@@ -110,6 +112,9 @@ def _json_body(raw: bytes, limits: BodyLimits) -> Body:
 def _form_body(raw: bytes, limits: BodyLimits) -> Body:
     if raw.count(b"&") > limits.values:
         raise _bad_json("too many fields")
+    if raw.count(b"%") > limits.values * _ESCAPES_PER_VALUE:
+        # Each costs time, in which nobody else is served.
+        raise _bad_json("too many escapes")
     text = raw.decode("utf-8", errors="replace")
     fields = read_query(text)
     lone = list(fields.items())

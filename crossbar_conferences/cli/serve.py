@@ -15,6 +15,7 @@ from ..broker.memory import MemoryBroker, MemoryTransport
 from ..broker.port import Transport
 from ..errors import CrossbarConferencesError
 from ..logs import configure
+from ..loop import fast_loop
 from ..service import Service, Share
 from ..settings import Settings, options
 from ..store.memory import MemoryStore
@@ -48,16 +49,6 @@ def serve(settings: Settings, embedded: bool, worker: str | None) -> None:
         _run(_supervise(settings), None)
     else:
         _run(_serve(settings, embedded), fast_loop())
-
-
-def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's event loop where that is installed; ``None`` means asyncio's."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    made: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return made
 
 
 def _run(main: Coroutine[Any, Any, None], loop: Callable[[], asyncio.AbstractEventLoop] | None) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from ..errors import CrossbarConferencesError
@@ -80,17 +81,19 @@ class Definition:
     optional: tuple[str, ...] = ()
     values: Mapping[str, Any] = field(default_factory=dict)
     types: Mapping[str, Callable[[Any], bool]] = field(default_factory=dict)
+    #: Every header with fixed values, the event's own included.
+    fixed: Mapping[str, Any] = field(init=False, repr=False)
+    #: Every header that a message of this kind may carry.
+    headers: frozenset[str] = field(init=False, repr=False)
 
-    def fixed(self) -> dict[str, Any]:
-        """Every header with fixed values, the event's own included."""
-        return {"Event-Category": self.category, "Event-Name": self.name, **self.values}
-
-    def headers(self) -> frozenset[str]:
-        """Every header that a message of this kind may carry."""
+    def __post_init__(self) -> None:
+        fixed = {"Event-Category": self.category, "Event-Name": self.name, **self.values}
         names = set(DEFAULT_HEADERS) | OPTIONAL_DEFAULT_HEADERS | set(self.optional) | set(self.values)
         for required in self.required:
             names.update((required,) if isinstance(required, str) else required)
-        return frozenset(names)
+        # Found out once: a message is built and checked for every command and every event.
+        object.__setattr__(self, "fixed", MappingProxyType(fixed))
+        object.__setattr__(self, "headers", frozenset(names))
 
 
 def new_message_id() -> str:
@@ -108,7 +111,7 @@ def build(
     that the kind does not know. Raises `MessageInvalid` when something required is missing.
     """
     body = dict(fields)
-    for key, value in definition.fixed().items():
+    for key, value in definition.fixed.items():
         if not isinstance(value, tuple) and body.get(key) in (None, ""):
             body[key] = value
     for key, value in (
@@ -122,8 +125,7 @@ def build(
         body["Msg-ID"] = msg_id or new_message_id()
     body = _without_empty(body)
     check(definition, body)
-    allowed = definition.headers()
-    return {key: value for key, value in body.items() if key in allowed}
+    return {key: value for key, value in body.items() if key in definition.headers}
 
 
 def check(definition: Definition, body: Mapping[str, Any]) -> None:
@@ -138,7 +140,7 @@ def check(definition: Definition, body: Mapping[str, Any]) -> None:
         names = (required,) if isinstance(required, str) else required
         if all(body.get(name) in (None, "") for name in names):
             raise MessageInvalid(f"{' or '.join(names)} is missing")
-    for header, value in definition.fixed().items():
+    for header, value in definition.fixed.items():
         allowed = value if isinstance(value, tuple) else (value,)
         if body.get(header) is not None and body[header] not in allowed:
             raise MessageInvalid(f"{header} is {body[header]!r}")

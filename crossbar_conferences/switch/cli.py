@@ -17,6 +17,7 @@ import structlog
 from ..broker.port import BrokerError
 from ..broker.rabbit import RabbitTransport
 from ..errors import CrossbarConferencesError
+from ..loop import fast_loop
 from .cluster import Cluster, ZonePlan
 from .control import ControlServer
 from .messages import Core
@@ -202,7 +203,8 @@ def simulate(
             scenario=scenario,
             node_options=NodeOptions(core=core, trust_unknown_nodes=trust_unknown_nodes),
         )
-        asyncio.run(simulate_until_stopped(options))
+        with asyncio.Runner(loop_factory=fast_loop()) as runner:
+            runner.run(simulate_until_stopped(options))
     except BrokerError as error:
         raise click.ClickException(f"the message broker: {error}") from None
     except (CrossbarConferencesError, OSError) as error:

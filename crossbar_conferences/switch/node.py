@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from ..broker.complaints import Complaints
 from ..broker.decoding import Undecodable, decode
 from ..broker.nodes import NodesTable
 from ..broker.port import Binding, BrokerError, Consumer, Delivery, Queue, Transport
@@ -56,7 +57,7 @@ PUBLISHED_EVENTS = frozenset(
     }
 )
 _ANSWERS_LIMIT = 1000
-_COMMANDS_LIMIT = 1000
+_COMMANDS_LIMIT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,7 @@ class VirtualSwitch:
         self._answers = OwnedTasks(_ANSWERS_LIMIT)
         self._loops = OwnedTasks(2)
         self._commands: asyncio.Queue[tuple[str, Delivery]] = asyncio.Queue(_COMMANDS_LIMIT)
+        self._complaints = Complaints()
         self._heartbeat = Heartbeat(name, self._beat)
         self._started_at = media_server.now()
 
@@ -229,7 +231,7 @@ class VirtualSwitch:
         try:
             self._commands.put_nowait((conference_id, delivery))
         except asyncio.QueueFull:
-            log.warning("switch_overloaded", task="switch_commands", limit=_COMMANDS_LIMIT)
+            self._complaints.complain("switch_overloaded", "commands", limit=_COMMANDS_LIMIT)
 
     async def _execute_commands(self) -> None:
         while True:

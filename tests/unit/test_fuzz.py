@@ -235,7 +235,7 @@ def test_time_is_bounded() -> None:
         (lambda: jwt.key_id("a." + "b" * 16_000 + ".c"), "token"),
     ]
     for run, name in cases:
-        begun = time.perf_counter()
+        begun = time.process_time()
         with suppress(ApiError, AuthFailure):
             run()
-        assert time.perf_counter() - begun < 2.0, name
+        assert time.process_time() - begun < 1.0, name
