@@ -50,7 +50,7 @@ def read_body(raw: bytes, content_type: str | None, limits: BodyLimits = _LIMITS
     Raises `ApiError` (a validation error) for anything that Kazoo refuses before it looks at
     the path. A body of any other type is an uploaded file: its ``data`` is empty.
     """
-    media_type = (content_type or "").split(";", 1)[0].strip().lower()
+    media_type = _media_type(content_type)
     if not media_type or media_type in _JSON_TYPES:
         return _json_body(raw, limits) if raw else Body(kind="json" if media_type else "none")
     if media_type == _FORM_TYPE:
@@ -58,6 +58,11 @@ def read_body(raw: bytes, content_type: str | None, limits: BodyLimits = _LIMITS
     if media_type.startswith("multipart/"):
         return _form_body(raw, limits) if raw else Body(kind="form")
     return Body(kind="file")
+
+
+def is_json_type(content_type: str | None) -> bool:
+    """Whether a body of this type is read as JSON; many clients say so of a GET, which has none."""
+    return content_type is None or _media_type(content_type) in _JSON_TYPES
 
 
 def too_large(limit: int) -> ApiError:
@@ -98,6 +103,10 @@ def decode_json(raw: bytes, limits: BodyLimits = _LIMITS) -> Any:
     if jsontext.is_deeper_than(value, limits.depth):
         raise ValueError("nested too deeply")
     return value
+
+
+def _media_type(content_type: str | None) -> str:
+    return (content_type or "").split(";", 1)[0].strip().lower()
 
 
 def _json_body(raw: bytes, limits: BodyLimits) -> Body:

@@ -19,6 +19,7 @@ from ..clock import Clock
 from ..errors import CrossbarConferencesError
 from ..logs import bind, say
 from . import envelope, negotiation, responses, routes
+from .body import is_json_type
 from .errors import (
     ApiError,
     invalid_account,
@@ -146,7 +147,7 @@ class Pipeline:
         The same steps as in `_answer`, without those that can only go one way then."""
         if exchange.method != "GET" or "?" in request.raw_path or request.can_read_body:
             return None
-        if "Content-Type" in exchange.headers:
+        if not is_json_type(exchange.headers.get("Content-Type")):
             return None
         route = self.gate.readmit(exchange)
         recall = self.recalls.get(route.name) if route is not None else None

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from crossbar_conferences.api.patience import Patience
 from crossbar_conferences.store.names import account_database
 from crossbar_conferences.store.port import Document, DocumentMissing
 from tests.support.brokers import eventually
@@ -136,6 +138,24 @@ async def test_an_answer_from_memory_is_the_answer(house: House) -> None:
     assert matching.status == 304
     refused = await house.get(house.path(made), headers={"If-Match": '"1-0"'})
     assert refused.status == 412
+
+
+@pytest.mark.parametrize("content_type", [None, "application/json", "Application/JSON; charset=utf-8"])
+async def test_a_known_get_waits_for_nothing(
+    house: House, monkeypatch: pytest.MonkeyPatch, content_type: str | None
+) -> None:
+    """Nor does one that speaks of a body it has not, as the SDKs' do; a command needs its time."""
+    made = await house.create()
+    headers = {} if content_type is None else {"Content-Type": content_type}
+    await known(house, house.path(made), headers=headers)
+
+    async def refuse(_: Patience, work: Coroutine[Any, Any, Any]) -> None:
+        work.close()
+        raise AssertionError("this request waits")
+
+    monkeypatch.setattr(Patience, "with_", refuse)
+    assert (await house.get(house.path(made), headers=headers)).status == 200
+    assert (await house.put(house.path(made), {"action": "lock"})).status == 500
 
 
 async def test_a_broken_query_is_refused_however_well_known_the_path_is(house: House) -> None:
