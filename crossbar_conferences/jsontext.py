@@ -34,10 +34,15 @@ def decode_stored(raw: bytes) -> Any:
 
 def holds_more_than(raw: bytes, limit: int) -> bool:
     """Whether JSON text has more values than that, found out before anything is made of it."""
-    if _separators(raw) <= limit:
+    if len(raw) <= limit or _separators(raw) <= limit:
         return False
     # Texts may hold commas and brackets, which separate nothing.
     return _separators(_STRING.sub(b"", raw)) > limit
+
+
+def may_be_deeper_than(raw: bytes, limit: int) -> bool:
+    """Whether JSON text has enough brackets for that: to count them is cheaper than `is_deeper_than`."""
+    return raw.count(b"{") + raw.count(b"[") > limit
 
 
 def is_deeper_than(value: Any, limit: int) -> bool:

@@ -134,8 +134,7 @@ class _Lines:
         waiting, self._waiting = self._waiting, []
         piece: list[str] = []
         length = 0
-        for line in waiting:
-            text = render_json(None, "info", line) + "\n"
+        for text in _rendered(waiting):
             if length + len(text) > _PIECE and piece:
                 sys.stderr.write("".join(piece))
                 piece, length = [], 0
@@ -144,6 +143,15 @@ class _Lines:
         if piece:
             sys.stderr.write("".join(piece))
         sys.stderr.flush()
+
+
+def _rendered(events: list[MutableMapping[str, Any]]) -> list[str]:
+    """Lines of JSON, as `render_json` makes each; where nothing looks like a secret in any of them, as
+    is nearly always so, they are looked at together."""
+    texts = [_json(event, repr) + "\n" for event in events]
+    if all(map(_SECRET_KEYS.isdisjoint, events)) and not _is_suspect("".join(texts)):
+        return texts
+    return [render_json(None, "info", event) + "\n" for event in events]
 
 
 #: What a pipe takes in one piece, whoever else writes (POSIX promises 512 bytes, Linux has 4096).

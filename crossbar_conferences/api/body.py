@@ -100,7 +100,7 @@ def decode_json(raw: bytes, limits: BodyLimits = _LIMITS) -> Any:
     if jsontext.holds_more_than(raw, limits.values):
         raise ValueError("too many values")
     value = jsontext.decode(raw)
-    if jsontext.is_deeper_than(value, limits.depth):
+    if jsontext.may_be_deeper_than(raw, limits.depth) and jsontext.is_deeper_than(value, limits.depth):
         raise ValueError("nested too deeply")
     return value
 

@@ -74,8 +74,15 @@ class Reception:
             # The client waits with a long body until it hears that anybody wants it.
             await request.writer.write(_CONTINUE)
             request.writer.output_size = 0
+        content = request.content
+        if content.is_eof():
+            # It came together with the headers, as short bodies do.
+            whole = content.read_nowait()
+            if len(whole) > limit:
+                raise too_large(limit)
+            return whole
         raw = bytearray()
-        async for chunk in request.content.iter_any():
+        async for chunk in content.iter_any():
             raw += chunk
             if len(raw) > limit:
                 raise too_large(limit)

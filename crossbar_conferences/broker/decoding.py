@@ -15,8 +15,6 @@ MAX_BYTES = 8 * 1024 * 1024
 #: Objects and lists inside each other. Kazoo's messages have about six levels.
 MAX_DEPTH = 64
 
-_BRACKETS = (b"{", b"[")
-
 
 class Undecodable(CrossbarConferencesError):
     """The delivery is no Kazoo message. ``kind`` names a counter of `BusCounters`."""
@@ -47,8 +45,7 @@ def decode(delivery: Delivery) -> dict[str, Any]:
             raise Undecodable("no_headers")
         if not isinstance(value, str):
             raise Undecodable("invalid")
-    # Counting brackets is cheap; only what might be deep is walked.
-    if sum(map(payload.count, _BRACKETS)) > MAX_DEPTH and jsontext.is_deeper_than(body, MAX_DEPTH):
+    if jsontext.may_be_deeper_than(payload, MAX_DEPTH) and jsontext.is_deeper_than(body, MAX_DEPTH):
         raise Undecodable("too_large")
     return body
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -17,6 +17,9 @@ from .messages import MediaServer
 from .rooms import NO_ROOMS, Event, Member, Room, Rooms, apply
 
 log = structlog.get_logger(__name__)
+
+#: Events upon which watchers open and close what they need for a room.
+_STRUCTURAL = frozenset({"conference-create", "conference-destroy"})
 
 #: Told of every event, in order. A `BrokerError` from it counts the event as lost.
 Watcher = Callable[[Event], Awaitable[None]]
@@ -75,6 +78,21 @@ class VirtualMediaServer:
         async with self._turn:
             return await self._perform(command)
 
+    async def perform_each(self, commands: Sequence[Command]) -> list[Exception | None]:
+        """Do several commands, one after the other, and tell what they brought together; for each why it
+        could not be done, a `SwitchRefuses` most likely, or ``None``."""
+        failures: list[Exception | None] = []
+        happened: list[Event] = []
+        async with self._turn:
+            for command in commands:
+                try:
+                    happened += self._apply(command)
+                    failures.append(None)
+                except Exception as error:  # whatever is wrong with one command, the next is done
+                    failures.append(error)
+            await self._tell_all(happened)
+        return failures
+
     async def dialled(self, join: Join) -> Performed:
         """A dialled call enters; a conference that is not running begins with it (dial.md 6)."""
         async with self._turn:
@@ -96,15 +114,35 @@ class VirtualMediaServer:
         return Performed(events, lost)
 
     async def _perform(self, command: Command) -> Performed:
+        events = self._apply(command)
+        return Performed(events, sum([await self._tell(event) for event in events]))
+
+    def _apply(self, command: Command) -> tuple[Event, ...]:
         outcome = apply(self._rooms, command)
         # Kazoo's tables are up to date when an event is heard (amqp.md 7.3).
         self._rooms = outcome.rooms
+        return outcome.events
+
+    async def _tell_all(self, events: Sequence[Event]) -> None:
+        """Tell events in their order. Between a conference's begin and end, the watchers need not have
+        told one when they are told the next."""
+        together: list[Event] = []
+        for event in events:
+            if event.name in _STRUCTURAL:
+                await asyncio.gather(*map(self._tell, together))
+                together.clear()
+                await self._tell(event)
+            else:
+                together.append(event)
+        await asyncio.gather(*map(self._tell, together))
+
+    async def _tell(self, event: Event) -> int:
+        """Tell the watchers; how many could not pass it on."""
         lost = 0
-        for event in outcome.events:
-            for watcher in tuple(self._watchers):
-                try:
-                    await watcher(event)
-                except BrokerError as error:
-                    lost += 1
-                    log.warning("switch_event_lost", switch_event=event.name, reason=str(error))
-        return Performed(outcome.events, lost)
+        for watcher in tuple(self._watchers):
+            try:
+                await watcher(event)
+            except BrokerError as error:
+                lost += 1
+                log.warning("switch_event_lost", switch_event=event.name, reason=str(error))
+        return lost

@@ -22,6 +22,7 @@ from ..kapi.messages import MessageInvalid, Outgoing
 from ..kapi.routing import CALL_EVENTS, CONFERENCE, NODES, TARGETED
 from . import messages
 from .answers import Answerer, Request
+from .commands import Command
 from .execution import command_of
 from .faults import NO_FAULTS, Faults
 from .heartbeat import Heartbeat
@@ -58,6 +59,8 @@ PUBLISHED_EVENTS = frozenset(
 )
 _ANSWERS_LIMIT = 1000
 _COMMANDS_LIMIT = 10_000
+#: Commands that are done in one go.
+_TOGETHER = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,30 +238,39 @@ class VirtualSwitch:
 
     async def _execute_commands(self) -> None:
         while True:
-            conference_id, delivery = await self._commands.get()
-            body = self._body_of(delivery)
-            if body is not None:
+            taken = [await self._commands.get()]
+            while len(taken) < _TOGETHER and not self._commands.empty():
+                taken.append(self._commands.get_nowait())
+            # What came at once is done at once, so that its events need few writes.
+            read = [(delivery.routing_key, self._body_of(delivery), room) for room, delivery in taken]
+            heard = [(key, body, self._planned(room, body)) for key, body, room in read if body is not None]
+            commands = [planned for _, _, planned in heard if not isinstance(planned, str)]
+            failures = iter(await self._media_server.perform_each(commands))
+            for routing_key, body, planned in heard:
                 self._told.count("command")
-                self._note(delivery.routing_key, body, await self._execute(conference_id, body))
+                outcome = planned if isinstance(planned, str) else self._outcome(next(failures))
+                self._note(routing_key, body, outcome)
 
-    async def _execute(self, conference_id: str, body: dict[str, Any]) -> str:
+    def _planned(self, conference_id: str, body: dict[str, Any]) -> Command | str:
+        """The command in a message, or what became of it when there is nothing to do."""
         if self.faults.ignore_commands or not self.faults.answers:
             return "ignored"
         try:
-            command = command_of(body, conference_id, self._options.core)
-            if command is None:
-                return "nothing"
-            await self._media_server.perform(command)
-        except MessageInvalid as error:
-            log.warning("switch_command_unknown", node=self.name, reason=str(error))
-            return f"invalid: {error}"
-        except SwitchRefuses as error:
-            log.info("switch_command_refused", node=self.name, reason=str(error))
-            return f"refused: {error}"
-        except Exception:  # whatever a message does, the next one is executed
-            log.exception("switch_command_failed", node=self.name)
-            return "failed"
-        return "done"
+            return command_of(body, conference_id, self._options.core) or "nothing"
+        except Exception as error:  # whatever a message does, the next one is executed
+            return self._outcome(error)
+
+    def _outcome(self, failure: Exception | None) -> str:
+        if failure is None:
+            return "done"
+        if isinstance(failure, MessageInvalid):
+            log.warning("switch_command_unknown", node=self.name, reason=str(failure))
+            return f"invalid: {failure}"
+        if isinstance(failure, SwitchRefuses):
+            log.info("switch_command_refused", node=self.name, reason=str(failure))
+            return f"refused: {failure}"
+        log.error("switch_command_failed", node=self.name, exc_info=failure)
+        return "failed"
 
     def _note(self, routing_key: str, body: dict[str, Any], outcome: str) -> None:
         if body.get("Event-Name") == "command":

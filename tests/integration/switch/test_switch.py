@@ -428,6 +428,21 @@ async def test_faults_of_events_and_commands(cluster: Cluster, api: Api, room: s
     assert await api.names(2) == ["mute-member:1", "mute-member:1"]
 
 
+async def test_many_commands_at_once(cluster: Cluster, api: Api, room: str, account_id: str) -> None:
+    """They are done in their order, a refused one among them spoils none, and events come in that order."""
+    await people(cluster, room, account_id)
+    await api.hear_events(account_id)
+    steps = [("lock", {}), ("mute_participant", {"Participant_ID": 2}), ("kick", {"Participant_ID": 9})]
+    steps += [("unlock", {}), ("unmute_participant", {"Participant_ID": 2})]
+    await asyncio.gather(*(api.command(name, room, **fields) for _ in range(30) for name, fields in steps))
+    await api.command("kick", room, Participant_ID="all")
+    once = ["lock", "mute-member:2", "unlock", "unmute-member:2"]
+    assert await api.names(123) == [*once * 30, "del-member:1", "del-member:2", "conference-destroy"]
+    await settled(cluster, 151)
+    refused = f"refused: conference {room} has no member 9"
+    assert outcomes(cluster) == [*["done", "done", refused, "done", "done"] * 30, "done"]
+
+
 async def test_reset(cluster: Cluster, api: Api, room: str, account_id: str) -> None:
     """A reset ends every conference, tells so, and forgets what was set and said."""
     await people(cluster, room, account_id)
