@@ -87,9 +87,13 @@ def add_context(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapp
 
 def add_timestamp(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A structlog processor: when it was, in ISO 8601 with microseconds, UTC."""
-    micros = time.time_ns() // 1_000
-    event["timestamp"] = f"{_until_seconds(micros // 1_000_000)}.{micros % 1_000_000:06d}Z"
+    event["timestamp"] = _timestamp()
     return event
+
+
+def _timestamp() -> str:
+    micros = time.time_ns() // 1_000
+    return f"{_until_seconds(micros // 1_000_000)}.{micros % 1_000_000:06d}Z"
 
 
 @lru_cache(1)
@@ -173,7 +177,7 @@ def say(event: str, fields: Mapping[str, Any]) -> None:
         return
     line = add_context(None, "info", {**fields, "event": event})
     line["level"] = "info"
-    add_timestamp(None, "info", line)
+    line["timestamp"] = _timestamp()
     _LINES.soon(line)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -105,6 +106,8 @@ def decode_json(raw: bytes, limits: BodyLimits = _LIMITS) -> Any:
     return value
 
 
+# Clients say the same few things; what else they say is forgotten soon.
+@lru_cache(64)
 def _media_type(content_type: str | None) -> str:
     return (content_type or "").split(";", 1)[0].strip().lower()
 
