@@ -87,12 +87,12 @@ def add_context(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapp
 
 def add_timestamp(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A structlog processor: when it was, in ISO 8601 with microseconds, UTC."""
-    event["timestamp"] = _timestamp()
+    event["timestamp"] = _timestamp(time.time_ns())
     return event
 
 
-def _timestamp() -> str:
-    micros = time.time_ns() // 1_000
+def _timestamp(when: int) -> str:
+    micros = when // 1_000
     return f"{_until_seconds(micros // 1_000_000)}.{micros % 1_000_000:06d}Z"
 
 
@@ -112,6 +112,22 @@ def render_json(logger: Any, name: str, event: MutableMapping[str, Any]) -> str:
     return _json(scrub_event(logger, name, event), repr)
 
 
+#: An event, what is said of it, the task's context, and when it was (nanoseconds since 1970).
+_Said = tuple[str, Mapping[str, Any], Mapping[str, Any], int]
+
+
+def _line(
+    event: str, fields: Mapping[str, Any], context: Mapping[str, Any], when: int
+) -> MutableMapping[str, Any]:
+    """What the processors of `configure` would make of it, of level info."""
+    line = {**fields, "event": event}
+    for key, value in context.items():
+        line.setdefault(key, value)
+    line["level"] = "info"
+    line["timestamp"] = _timestamp(when)
+    return line
+
+
 class _Lines:
     """Where lines go. Those of requests that are answered at the same time are written together, once
     their answers are out.
@@ -120,13 +136,13 @@ class _Lines:
     longer could be torn apart there."""
 
     def __init__(self) -> None:
-        self._waiting: list[MutableMapping[str, Any]] = []
+        self._waiting: list[_Said] = []
 
-    def soon(self, line: MutableMapping[str, Any]) -> None:
-        """Write a line as JSON, once the event loop has done what it is about to do."""
+    def soon(self, said: _Said) -> None:
+        """Write what was said as JSON, once the event loop has done what it is about to do."""
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self.flush)
-        self._waiting.append(line)
+        self._waiting.append(said)
 
     def write(self, text: str) -> None:
         """Write now, after what waits."""
@@ -138,7 +154,7 @@ class _Lines:
         waiting, self._waiting = self._waiting, []
         piece: list[str] = []
         length = 0
-        for text in _rendered(waiting):
+        for text in _rendered([_line(*said) for said in waiting]):
             if length + len(text) > _PIECE and piece:
                 sys.stderr.write("".join(piece))
                 piece, length = [], 0
@@ -170,15 +186,12 @@ def say(event: str, fields: Mapping[str, Any]) -> None:
     """What ``structlog.get_logger().info(event, **fields)`` says, and as `configure` has it said.
 
     For the one line that every request writes: structlog's own way to a line costs as much as all
-    that the request is about."""
+    that the request is about. The fields must stay as they are."""
     config = structlog.get_config()
     if config["processors"][-1] is not render_json or config["wrapper_class"] not in _SAYS_INFO:
         _LOG.info(event, **fields)
         return
-    line = add_context(None, "info", {**fields, "event": event})
-    line["level"] = "info"
-    line["timestamp"] = _timestamp()
-    _LINES.soon(line)
+    _LINES.soon((event, fields, _CONTEXT.get(), time.time_ns()))
 
 
 def configure(level: str = "info", style: str = "json") -> None:
