@@ -110,7 +110,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         "connections_dropped",
         "counter",
         "Connections ended as too slow",
-        lambda s: sum(watch.dropped for watch in s.watches),
+        lambda s: s.listeners.dropped,
     ),
     Metric("requests_running", "gauge", "HTTP requests in hand", lambda s: s.load.running),
     Metric(

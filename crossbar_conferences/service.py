@@ -11,20 +11,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from aiohttp import web
 
 from .api.actions import Actions
 from .api.body import BodyLimits
 from .api.conferences import CollectionHandler, DocumentHandler
-from .api.connections import ConnectionWatch
 from .api.envelope import frame
 from .api.events import EventsHandler
 from .api.gate import ADMISSIONS, Gate
 from .api.invites import Calendar, InvitesHandler
 from .api.links import GuestLoginHandler, Links, PublicLinkHandler
+from .api.listeners import Listeners
 from .api.load import Load
 from .api.participants import ParticipantHandler, ParticipantsHandler
-from .api.pipeline import Handler, HttpHandler, Pipeline, Streamer
+from .api.pipeline import Handler, Pipeline, Streamer
 from .api.reading import Reader
 from .api.reception import Reception
 from .api.renderings import Renderings
@@ -72,19 +71,6 @@ log = structlog.get_logger(__name__)
 
 #: What the envelope says the cluster's version is, when the operator does not say.
 KAZOO_VERSION = "5.0.0"
-
-
-#: Seconds for requests that came after the others had been given their time at shutdown.
-CLOSING = 1.0
-
-#: Connections that may wait until a process accepts them.
-BACKLOG = 1024
-
-#: Seconds for which the rest of a body is read that nobody wants any more, so that the answer arrives.
-LINGERING = 2.0
-
-#: Seconds between the last accepted connection and the closing of idle ones.
-LINGER = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +164,7 @@ class Service:
             steady, keep=settings.idempotency_seconds, limit=settings.idempotency_entries
         )
         self._stack = AsyncExitStack()
-        self._urls: dict[str, str] = {}
-        self._sites: list[web.BaseSite] = []
-        #: One for each port.
-        self.watches: list[ConnectionWatch] = []
+        self.listeners: Listeners = Listeners(settings, {} if share is None else share.sockets)
 
     async def __aenter__(self) -> Service:
         try:
@@ -197,17 +180,17 @@ class Service:
     @property
     def base_url(self) -> str:
         """Where the API is served."""
-        return self._urls["api"]
+        return self.listeners.urls["api"]
 
     @property
     def ws_url(self) -> str:
         """Where the websocket is served."""
-        return self._urls["websocket"].replace("http", "ws", 1)
+        return self.listeners.urls["websocket"].replace("http", "ws", 1)
 
     @property
     def operations_url(self) -> str:
         """Where operators look."""
-        return self._urls["operations"]
+        return self.listeners.urls["operations"]
 
     @property
     def store_counters(self) -> StoreCounters:
@@ -264,70 +247,19 @@ class Service:
             proxies = tuple(config.reverse_proxies) if config.check_reverse_proxies else ()
         self.sockets = self._socket_server(frozenset(proxies))
         pipeline = self._pipeline(frozenset(proxies), config.include_auth_token)
-        await self._listen("api", pipeline.handle, settings.http_host, settings.http_port)
-        await self._listen("websocket", self.sockets.handle, settings.websocket_host, settings.websocket_port)
+        listen = self.listeners.listen
+        self._stack.push_async_callback(self.listeners.close)
+        await listen("api", pipeline.handle, settings.http_host, settings.http_port)
+        await listen("websocket", self.sockets.handle, settings.websocket_host, settings.websocket_port)
         own = (settings.operations_host, settings.operations_port)
         where = own if self.share is None else ("127.0.0.1", 0)
-        await self._listen("operations", Operations(self).handle, *where)
+        await listen("operations", Operations(self).handle, *where, until_closed=True)
         # Before the listeners close: clients hear that we go, then running requests get their time.
         self._stack.push_async_callback(self._finish_requests)
         self._stack.push_async_callback(self.sockets.close)
         self._stack.push_async_callback(self.streams.close)
         # Whoever is told to go, and comes again at once, must come to another process.
-        self._stack.push_async_callback(self._stop_accepting)
-
-    async def _listen(self, name: str, handle: HttpHandler, host: str, port: int) -> None:
-        # Not an application: what a path means is the pipeline's business, and told once is enough.
-        server = web.Server(
-            handle,
-            access_log=None,
-            keepalive_timeout=self.settings.idle_timeout_seconds,
-            max_line_size=self.settings.header_limit_bytes,
-            max_field_size=self.settings.header_limit_bytes,
-            max_headers=self.settings.header_limit_count,
-            lingering_time=LINGERING,
-        )
-        runner = web.ServerRunner(server, shutdown_timeout=CLOSING)
-        await runner.setup()
-        self._stack.push_async_callback(runner.cleanup)
-        watch = ConnectionWatch(
-            server,
-            headers=self.settings.header_timeout_seconds,
-            send=self.settings.send_timeout_seconds,
-        )
-        self.watches.append(watch)
-        self._stack.push_async_callback(watch.close)
-        site = self._site(runner, name, host, port)
-        await site.start()
-        if name != "operations":
-            self._sites.append(site)
-        if name in self._shared:
-            # Starting has made the queue as short as what is accepted at once; see `_site`.
-            self._shared[name].listen(BACKLOG)
-        bound = runner.addresses[0][1]
-        self._urls[name] = f"http://{host}:{bound}"
-        log.info("listening", what=name, host=host, port=bound)
-
-    def _site(self, runner: web.ServerRunner, name: str, host: str, port: int) -> web.BaseSite:
-        shared = self._shared.get(name)
-        if shared is None:
-            return web.TCPSite(
-                runner, host, port, reuse_port=self.settings.reuse_port or None, backlog=BACKLOG
-            )
-        # asyncio accepts as many connections at once as its backlog is long. With one at a time
-        # a burst is spread over the processes, instead of going to the one that woke up first.
-        return web.SockSite(runner, shared, backlog=1)
-
-    @property
-    def _shared(self) -> Mapping[str, socket.socket]:
-        return {} if self.share is None else self.share.sockets
-
-    async def _stop_accepting(self) -> None:
-        for site in self._sites:
-            await site.stop()
-        if self._sites:
-            # Who has just connected gets to say what it wants before idle connections are closed.
-            await asyncio.sleep(LINGER)
+        self._stack.push_async_callback(self.listeners.stop_accepting)
 
     async def _finish_requests(self) -> None:
         # aiohttp would wait too, but hears no client any more while it does: a body would never end.

@@ -32,6 +32,7 @@ from .errors import (
 from .exchange import Exchange
 from .faults import as_api_error
 from .gate import Gate
+from .listeners import HttpHandler
 from .load import Load
 from .patience import Patience
 from .reception import Reception
@@ -57,9 +58,6 @@ class Handler(Protocol):
     async def execute(self, exchange: Exchange) -> None:
         """Do it; not called for GET."""
 
-
-#: Answers whatever comes.
-HttpHandler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 _WEBSOCKET = "/websocket"
 

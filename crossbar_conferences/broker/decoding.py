@@ -11,7 +11,8 @@ from .. import jsontext
 from ..errors import CrossbarConferencesError
 from .port import Delivery
 
-MAX_BYTES = 8 * 1024 * 1024
+#: The longest messages are answers to searches: all people of an account, some 700 bytes each.
+MAX_BYTES = 32 * 1024 * 1024
 #: Objects and lists inside each other. Kazoo's messages have about six levels.
 MAX_DEPTH = 64
 
