@@ -68,7 +68,8 @@ class Exchange:
     envelope: Mapping[str, Any] = field(default_factory=dict)
     #: "json", "form", "file" (any other type) or "none".
     body_kind: str = "none"
-    body_digest: str = ""
+    #: The body as it came.
+    raw: bytes = b""
     #: Whether the whole body has come.
     received: bool = False
     verb: str = ""

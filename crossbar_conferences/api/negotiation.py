@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 
 from .errors import ApiError
 
@@ -50,16 +52,20 @@ def is_cors_request(headers: Mapping[str, str]) -> bool:
     )
 
 
-def cors_headers(allowed: Iterable[str] | None) -> dict[str, str]:
+# There are as many as routes that take different verbs.
+@lru_cache(64)
+def cors_headers(allowed: tuple[str, ...] | None) -> Mapping[str, str]:
     """The CORS headers for a path that takes these verbs; ``None``: the path was not looked at yet."""
     methods = ("OPTIONS", *(ALL_METHODS if allowed is None else allowed))
-    return {
-        "access-control-allow-origin": "*",
-        "access-control-allow-methods": ", ".join(methods),
-        "access-control-allow-headers": _ALLOW_HEADERS,
-        "access-control-expose-headers": _EXPOSE_HEADERS,
-        "access-control-max-age": "86400",
-    }
+    return MappingProxyType(
+        {
+            "access-control-allow-origin": "*",
+            "access-control-allow-methods": ", ".join(methods),
+            "access-control-allow-headers": _ALLOW_HEADERS,
+            "access-control-expose-headers": _EXPOSE_HEADERS,
+            "access-control-max-age": "86400",
+        }
+    )
 
 
 def choose(accept: str | None, override: str | None) -> Representation:

@@ -5,7 +5,6 @@ Source: http.md 1.2, 1.8, 2; data.md 8.
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +21,6 @@ _KNOWN_PATHS = 2_048
 _SHORT_PATH = 512
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_NO_BODY_DIGEST = hashlib.sha256(b"").hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ class Reception:
         raw_query = request.raw_path.partition("?")[2]
         if raw_query:
             check_query(raw_query)
-        exchange.body_digest = hashlib.sha256(raw).hexdigest() if raw else _NO_BODY_DIGEST
+        exchange.raw = raw
         verb = exchange.value("verb")
         if isinstance(verb, str) and verb and exchange.method != "OPTIONS":
             exchange.verb = verb.upper()

@@ -5,6 +5,7 @@ Source: draft-ietf-httpapi-idempotency-key-header-06.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
@@ -38,7 +39,8 @@ class Repeats:
         account_id = exchange.account_id
         # The query counts: ?dry_run=true is another request than the real one.
         query = "&".join(sorted(f"{name}={value}" for name, value in exchange.query.items()))
-        fingerprint = f"{exchange.verb} {exchange.path}?{query} {exchange.body_digest}"
+        digest = hashlib.sha256(exchange.raw).hexdigest()
+        fingerprint = f"{exchange.verb} {exchange.path}?{query} {digest}"
         try:
             answer, repeated = await self.keys.run(account_id, key, fingerprint, first)
         except KeyReused:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Final, Protocol
 
 from ..errors import CrossbarConferencesError
@@ -23,6 +24,12 @@ _SENT_AS_CROSSBAR: Final = frozenset({"vars"})
 
 ACCEPTED: Final = 202
 CREATED: Final = 201
+
+
+# A process speaks for one node.
+@lru_cache(16)
+def _origin(speaker: tuple[str, str], node: str) -> Origin:
+    return Origin(*speaker, node)
 
 
 class ActionError(CrossbarConferencesError):
@@ -72,7 +79,7 @@ class ActionRequest:
     @property
     def fields(self) -> Mapping[str, Any]:
         """The inner payload when it is an object; raises `ActionError` when it is not."""
-        if isinstance(self.data, Mapping):
+        if isinstance(self.data, dict):
             return self.data
         if self.data is None:
             raise ActionError(
@@ -110,7 +117,7 @@ class ActionContext:
     def command(self, application_name: str, fields: Mapping[str, Any] | None = None) -> Outgoing:
         """One command to this conference, said as Kazoo says it."""
         speaker = CROSSBAR if application_name in _SENT_AS_CROSSBAR else KAPPS_CONFERENCE
-        origin = Origin(*speaker, node=self.origin.node)
+        origin = _origin(speaker, self.origin.node)
         try:
             return kapi_conference.command(application_name, self.conference_id, fields or {}, origin)
         except MessageInvalid as error:
@@ -176,7 +183,8 @@ def no_such_participant(participant_id: Any) -> ActionError:
 
 
 def _member(value: Any, key: str) -> Any:
-    return value.get(key) if isinstance(value, Mapping) else None
+    # What comes from JSON is a dict or none of the kind; to ask for more would be dear.
+    return value.get(key) if isinstance(value, dict) else None
 
 
 def _request_value(key: str, data: Any, query: Mapping[str, Any], envelope: Mapping[str, Any]) -> Any:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 from ..errors import CrossbarConferencesError
@@ -81,19 +80,26 @@ class Definition:
     optional: tuple[str, ...] = ()
     values: Mapping[str, Any] = field(default_factory=dict)
     types: Mapping[str, Callable[[Any], bool]] = field(default_factory=dict)
-    #: Every header with fixed values, the event's own included.
-    fixed: Mapping[str, Any] = field(init=False, repr=False)
-    #: Every header that a message of this kind may carry.
+    #: What is filled in; what is allowed; groups of which one must be there; all that may be there. Found
+    #: out once, since a message is built and checked for every command and every event.
+    filled: tuple[tuple[str, Any], ...] = field(init=False, repr=False)
+    allowed: tuple[tuple[str, tuple[Any, ...]], ...] = field(init=False, repr=False)
+    needed: tuple[tuple[str, ...], ...] = field(init=False, repr=False)
     headers: frozenset[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         fixed = {"Event-Category": self.category, "Event-Name": self.name, **self.values}
-        names = set(DEFAULT_HEADERS) | OPTIONAL_DEFAULT_HEADERS | set(self.optional) | set(self.values)
-        for required in self.required:
-            names.update((required,) if isinstance(required, str) else required)
-        # Found out once: a message is built and checked for every command and every event.
-        object.__setattr__(self, "fixed", MappingProxyType(fixed))
-        object.__setattr__(self, "headers", frozenset(names))
+        allowed = {key: one if isinstance(one, tuple) else (one,) for key, one in fixed.items()}
+        needed = tuple((one,) if isinstance(one, str) else one for one in self.required)
+        known = {*DEFAULT_HEADERS, *OPTIONAL_DEFAULT_HEADERS, *self.optional, *self.values}
+        made = {
+            "filled": tuple(pair for pair in fixed.items() if not isinstance(pair[1], tuple)),
+            "allowed": tuple(allowed.items()),
+            "needed": needed,
+            "headers": frozenset(known.union(*needed)),
+        }
+        for name, value in made.items():
+            object.__setattr__(self, name, value)
 
 
 def new_message_id() -> str:
@@ -112,17 +118,15 @@ def build(
     that the kind does not know. Raises `MessageInvalid` when something required is missing.
     """
     body = dict(fields)
-    for key, value in definition.fixed.items():
-        if not isinstance(value, tuple) and body.get(key) in (None, ""):
-            body[key] = value
     for key, value in (
+        *definition.filled,
         ("App-Name", origin.app_name),
         ("App-Version", origin.app_version),
         ("Node", origin.node),
     ):
-        if body.get(key) in (None, ""):
+        if _is_missing(body.get(key)):
             body[key] = value
-    if body.get("Msg-ID") in (None, ""):
+    if _is_missing(body.get("Msg-ID")):
         body["Msg-ID"] = msg_id or new_message_id()
     body = _without_empty(body)
     check(definition, body)
@@ -132,19 +136,22 @@ def build(
 def check(definition: Definition, body: Mapping[str, Any]) -> None:
     """Raise `MessageInvalid` when a body is not of this kind; extra headers are no fault, and a
     header that is null is one that is not there."""
-    if not isinstance(body, Mapping):
+    # To ask for a dict first is cheaper, and it nearly always is one.
+    if not isinstance(body, dict) and not isinstance(body, Mapping):
         raise MessageInvalid("a message must be a JSON object")
     for header in DEFAULT_HEADERS:
-        if body.get(header) in (None, ""):
+        if _is_missing(body.get(header)):
             raise MessageInvalid(f"{header} is missing")
-    for required in definition.required:
-        names = (required,) if isinstance(required, str) else required
-        if all(body.get(name) in (None, "") for name in names):
+    for names in definition.needed:
+        for name in names:
+            if not _is_missing(body.get(name)):
+                break
+        else:
             raise MessageInvalid(f"{' or '.join(names)} is missing")
-    for header, value in definition.fixed.items():
-        allowed = value if isinstance(value, tuple) else (value,)
-        if body.get(header) is not None and body[header] not in allowed:
-            raise MessageInvalid(f"{header} is {body[header]!r}")
+    for header, allowed in definition.allowed:
+        value = body.get(header)
+        if value is not None and value not in allowed:
+            raise MessageInvalid(f"{header} is {value!r}")
     for header, is_right in definition.types.items():
         if body.get(header) is not None and not is_right(body[header]):
             raise MessageInvalid(f"{header} has the wrong type")
@@ -157,6 +164,10 @@ def matches(definition: Definition, body: Any) -> bool:
     except MessageInvalid:
         return False
     return True
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value == ""
 
 
 def _without_empty(value: dict[str, Any]) -> dict[str, Any]:
