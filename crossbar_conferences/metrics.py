@@ -119,6 +119,12 @@ METRICS: Final[tuple[Metric, ...]] = (
         "Rate tokens taken without the other worker processes",
         lambda s: s.charger.fallbacks,
     ),
+    Metric(
+        "idempotency_fallbacks",
+        "counter",
+        "Idempotency-Keys taken without the other worker processes",
+        lambda s: s.claims.fallbacks,
+    ),
 )
 
 

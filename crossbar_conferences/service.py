@@ -17,6 +17,7 @@ from .api.body import BodyLimits
 from .api.conferences import CollectionHandler, DocumentHandler
 from .api.envelope import frame
 from .api.events import EventsHandler
+from .api.exchange import Answer
 from .api.gate import ADMISSIONS, Gate
 from .api.invites import Calendar, InvitesHandler
 from .api.links import GuestLoginHandler, Links, PublicLinkHandler
@@ -27,7 +28,7 @@ from .api.pipeline import Handler, Pipeline, Streamer
 from .api.reading import Reader
 from .api.reception import Reception
 from .api.renderings import Renderings
-from .api.repeats import Repeats
+from .api.repeats import ANSWERS, Repeats
 from .api.saving import Saver
 from .api.sockets import CatalogueHandler, SocketHandler, SocketsHandler
 from .auth.buckets import TokenBuckets
@@ -40,7 +41,7 @@ from .clock import Clock
 from .commands.announcer import Announcer
 from .commands.dialer import Dialer
 from .commands.executor import Executor
-from .commands.idempotency import IdempotencyKeys
+from .commands.idempotency import ALONE, Claims, IdempotencyKeys
 from .commands.inviter import Inviter
 from .conference import live as live_events
 from .conference import presentation
@@ -79,11 +80,13 @@ class Share:
 
     ``sockets``: listening already, by name (``api``, ``websocket``). ``advertise``: whether this
     one sends the heartbeats for all of them, who have one node name. ``charger``: their rate tokens.
+    ``claims``: who of them does what comes with an Idempotency-Key.
     """
 
     sockets: Mapping[str, socket.socket]
     advertise: bool
     charger: Charger
+    claims: Claims
 
 
 class Service:
@@ -160,8 +163,13 @@ class Service:
         self.sockets: SocketServer
         self.metrics: Metrics = Metrics(self)
         self.load: Load = Load(settings.concurrent_requests, self.metrics.observe_request)
-        self._keys: IdempotencyKeys[Any] = IdempotencyKeys(
-            steady, keep=settings.idempotency_seconds, limit=settings.idempotency_entries
+        self.claims: Claims = ALONE if share is None else share.claims
+        self._keys: IdempotencyKeys[Answer] = IdempotencyKeys(
+            steady,
+            ANSWERS,
+            keep=settings.idempotency_seconds,
+            limit=settings.idempotency_entries,
+            claims=self.claims,
         )
         self._stack = AsyncExitStack()
         self.listeners: Listeners = Listeners(settings, {} if share is None else share.sockets)

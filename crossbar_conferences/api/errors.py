@@ -41,6 +41,12 @@ _ENTRIES = (
     Entry("not_acceptable", 406, "", "no representation fits the Accept header", empty=True),
     Entry("request_timeout", 408, "request_timeout", "the body did not come in time"),
     Entry("conflict", 409, "datastore_conflict", "the document was changed by somebody else meanwhile"),
+    Entry(
+        "idempotency_unknown",
+        409,
+        "idempotency_key_in_use",
+        "another process has the request under this Idempotency-Key in hand, or its answer is gone",
+    ),
     Entry("gone", 410, "gone", "version 1 of the API"),
     Entry("precondition_failed", 412, "", "If-Match or If-None-Match is not met", empty=True),
     Entry("unsupported_media_type", 415, "", "the body is neither JSON nor a form", empty=True),

@@ -9,7 +9,9 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from ..commands.idempotency import MAX_KEY_LENGTH, IdempotencyKeys, KeyReused
+from .. import jsontext
+from ..commands.idempotency import MAX_KEY_LENGTH, AnswerUnknown, IdempotencyKeys, KeyReused, Packing
+from . import envelope
 from .errors import ApiError, validation_error
 from .exchange import Answer, Exchange
 
@@ -39,12 +41,37 @@ class Repeats:
         account_id = exchange.account_id
         # The query counts: ?dry_run=true is another request than the real one.
         query = "&".join(sorted(f"{name}={value}" for name, value in exchange.query.items()))
-        digest = hashlib.sha256(exchange.raw).hexdigest()
-        fingerprint = f"{exchange.verb} {exchange.path}?{query} {digest}"
+        asked = f"{exchange.verb} {exchange.path}?{query}\n".encode("utf-8", "surrogatepass")
+        fingerprint = hashlib.sha256(asked + exchange.raw).hexdigest()
         try:
             answer, repeated = await self.keys.run(account_id, key, fingerprint, first)
         except KeyReused:
             message = "this Idempotency-Key was used with another request"
             raise ApiError("idempotency_mismatch", {"message": message}) from None
+        except AnswerUnknown:
+            message = "the request under this Idempotency-Key is in another process's hands, or was"
+            raise ApiError("idempotency_unknown", {"message": message}) from None
         if repeated:
             exchange.answer = replace(answer, headers={**answer.headers, "idempotency-replayed": "true"})
+
+
+#: What of an answer the response is made of; of its document only what the metadata shows.
+_KEPT = ("status", "data", "metadata", "revision", "location", "explicit", "headers")
+_SHOWN = ("_id", "_rev", "pvt_created", "pvt_modified")
+
+
+def pack(answer: Answer) -> bytes:
+    """An answer for another process."""
+    fields = {name: getattr(answer, name) for name in _KEPT}
+    if answer.document is not None:
+        fields["document"] = {name: answer.document[name] for name in _SHOWN if name in answer.document}
+    return envelope.dumps(fields)
+
+
+def unpack(packed: bytes) -> Answer:
+    """What `pack` was given, as far as the response goes."""
+    return Answer(**jsontext.decode_stored(packed))
+
+
+#: How answers are told to the other processes of a host.
+ANSWERS = Packing(pack, unpack)

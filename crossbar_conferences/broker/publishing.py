@@ -2,7 +2,7 @@
 
 Kazoo sets content type and timestamp and no other property (amqp.md 1.4). aio-pika's and aiormq's
 own publish add a delivery mode or a message id, so the frames are made here; and what is published
-within one turn of the loop goes out in one write.
+at the same time goes out in one write.
 """
 
 from __future__ import annotations
@@ -29,8 +29,10 @@ CONTENT_TYPE = "application/json"
 #: Messages, and bytes of them, that may wait for a broker that takes none.
 MAX_WAITING = 10_000
 MAX_WAITING_BYTES = 64 * 1024 * 1024
-#: Seconds until a connection whose writer is behind is tried again.
+#: Seconds until a connection whose queue of writes is full is tried again.
 RETRY = 0.005
+
+_TAKES_NONE = "the broker takes no messages"
 
 #: A content header with nothing but content type and timestamp: frame type, channel, length; class,
 #: weight, body size, flags; the two properties; frame end.
@@ -95,59 +97,97 @@ class Publisher:
 
 
 class Outbox:
-    """Messages of one turn of the loop, on their way into one write of one channel."""
+    """Messages on their way into the writes of one channel.
+
+    One write at a time is with the connection's writer; what is sent meanwhile goes out with the next
+    one. So a message whose sender was told that it failed is not sent later, unless its own write hung."""
 
     def __init__(self, channel: FrameChannel) -> None:
         self._channel = channel
         self._chunk = max(1, channel.max_content_size)
-        self._frames: list[bytes] = []
-        self._bytes = 0
-        #: Who waits for the write, beside `_frames`.
-        self._senders: list[asyncio.Future[None]] = []
+        self._gathering: _Batch | None = None
+        self._writing = False
 
     def send(
         self, exchange: str, routing_key: str, body: bytes, headers: Mapping[str, Any] | None, within: float
     ) -> asyncio.Future[None]:
         """Done when the message is written; failed with `BrokerUnavailable` when it is not within so
-        many seconds of the first message that waits with it, or when too many wait."""
+        many seconds of the first message that goes out with it, or when too many wait."""
         channel = self._channel
         if channel.is_closed:
             raise BrokerUnavailable
-        if len(self._senders) >= MAX_WAITING or self._bytes >= MAX_WAITING_BYTES:
-            raise BrokerUnavailable("too many messages wait for the broker")
         frames = message_frames(channel.number, self._chunk, exchange, routing_key, body, headers)
         loop = asyncio.get_running_loop()
-        if not self._senders:
-            loop.call_soon(self._flush, loop.time() + within)
-        sender = loop.create_future()
-        self._senders.append(sender)
-        self._frames.append(frames)
-        self._bytes += len(frames)
-        return sender
+        batch = self._gathering
+        if batch is None:
+            batch = self._gathering = _Batch()
+            batch.expiry = loop.call_later(within, self._expire, batch)
+            if not self._writing:
+                loop.call_soon(self._flush)
+        elif len(batch.senders) >= MAX_WAITING or batch.size >= MAX_WAITING_BYTES:
+            raise BrokerUnavailable("too many messages wait for the broker")
+        return batch.add(frames, loop.create_future())
 
-    def _flush(self, deadline: float) -> None:
-        """Hand over what waits. aiormq's writer takes few writes beforehand: while it takes none,
-        messages go on gathering here."""
-        loop = asyncio.get_running_loop()
-        senders = self._senders
-        if self._channel.is_closed or loop.time() >= deadline:
-            self._take()
-            _fail(senders, "the broker takes no messages")
+    def _flush(self) -> None:
+        batch = self._gathering
+        if batch is None or self._writing:
+            return
+        self._gathering = None
+        if self._channel.is_closed:
+            batch.end(_TAKES_NONE)
             return
         written = self._channel.create_future()
-        frame = ChannelFrame(b"".join(self._frames), should_close=False, drain_future=written)
+        frame = ChannelFrame(b"".join(batch.frames), should_close=False, drain_future=written)
         try:
             self._channel.connection.write_queue.put_nowait(frame)
         except asyncio.QueueFull:
+            # aiormq itself has much to say, which is rare.
             written.cancel()
-            loop.call_later(RETRY, self._flush, deadline)
+            self._gathering = batch
+            asyncio.get_running_loop().call_later(RETRY, self._flush)
             return
-        self._take()
-        expiry = loop.call_at(deadline, written.cancel)
-        written.add_done_callback(partial(_settle, senders, expiry))
+        self._writing = True
+        written.add_done_callback(partial(self._written, batch))
 
-    def _take(self) -> None:
-        self._frames, self._senders, self._bytes = [], [], 0
+    def _written(self, batch: _Batch, written: asyncio.Future[None]) -> None:
+        self._writing = False
+        error = None if written.cancelled() else written.exception()
+        batch.end(None if error is None else f"publishing failed: {type(error).__name__}")
+        self._flush()
+
+    def _expire(self, batch: _Batch) -> None:
+        if batch is self._gathering:
+            self._gathering = None
+        batch.end(_TAKES_NONE)
+
+
+class _Batch:
+    """What goes out in one write, and who waits for it."""
+
+    def __init__(self) -> None:
+        self.frames: list[bytes] = []
+        self.senders: list[asyncio.Future[None]] = []
+        self.size = 0
+        self.expiry: asyncio.TimerHandle | None = None
+
+    def add(self, frames: bytes, sender: asyncio.Future[None]) -> asyncio.Future[None]:
+        """One more message."""
+        self.frames.append(frames)
+        self.senders.append(sender)
+        self.size += len(frames)
+        return sender
+
+    def end(self, failure: str | None) -> None:
+        """Tell the senders; those that were told or gave up before hear nothing."""
+        if self.expiry is not None:
+            self.expiry.cancel()
+        for sender in self.senders:
+            if sender.done():
+                continue
+            if failure is None:
+                sender.set_result(None)
+            else:
+                sender.set_exception(BrokerUnavailable(failure))
 
 
 def message_frames(
@@ -195,26 +235,3 @@ def _properties(headers: Mapping[str, Any] | None) -> commands.Basic.Properties:
         # A number, not a time: see timestamps.py.
         timestamp=gregorian_microseconds(),  # type: ignore[arg-type]
     )
-
-
-def _settle(
-    senders: list[asyncio.Future[None]], expiry: asyncio.TimerHandle, written: asyncio.Future[None]
-) -> None:
-    """The write is done, took too long, or failed with its channel."""
-    expiry.cancel()
-    if written.cancelled():
-        _fail(senders, "the broker takes no messages")
-        return
-    error = written.exception()
-    if error is not None:
-        _fail(senders, f"publishing failed: {type(error).__name__}")
-        return
-    for sender in senders:
-        if not sender.done():
-            sender.set_result(None)
-
-
-def _fail(senders: list[asyncio.Future[None]], reason: str) -> None:
-    for sender in senders:
-        if not sender.done():
-            sender.set_exception(BrokerUnavailable(reason))

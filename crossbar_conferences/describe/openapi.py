@@ -48,6 +48,7 @@ _ONLY: Final[Mapping[str, tuple[str, ...]]] = {
     "bad_media": ("document", "participants", "participant"),
     "faulty_request": ("collection", "participants"),
     "idempotency_mismatch": ("document", "participants", "participant", "email_invite"),
+    "idempotency_unknown": ("document", "participants", "participant", "email_invite"),
     "conflict": ("document", "collection"),
 }
 

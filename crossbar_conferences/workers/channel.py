@@ -2,9 +2,11 @@
 
 It also is the worker's lifeline: when the supervisor is gone, however that came, the line ends.
 
-From the worker: ``{"ready": OPERATIONS_URL}``; ``{"charge": N, "name", "cost", "limits", "drain"}``.
+From the worker: ``{"ready": OPERATIONS_URL}``; ``{"charge": N, "name", "cost", "limits", "drain"}``;
+``{"claim": N, "key", "fingerprint"}``, ``{"settle": KEY, "answer"}``.
 From the supervisor: ``{"leave": true}``; ``{"charged": N, "taken", "remaining"}``;
-``{"bucket": NAME, "tokens", "limits"}`` when another worker took from it.
+``{"bucket": NAME, "tokens", "limits"}`` when another worker took from it;
+``{"claimed": N, "state", "answer"}``.
 """
 
 from __future__ import annotations
@@ -12,15 +14,18 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 #: Bytes that may wait for a peer that does not read; then messages are dropped.
 MAX_WAITING = 1_000_000
-_MAX_LINE = 65_536
+_MAX_LINE = 1_048_576
 
 Message = dict[str, Any]
+
+#: What is heard of a worker last.
+GONE: Final[Message] = {"gone": True}
 
 
 class Channel:

@@ -10,12 +10,12 @@ from contextlib import suppress
 
 import structlog
 
-from .channel import Channel, Message
+from .channel import GONE, Channel, Message
 from .spec import Spec
 
 log = structlog.get_logger(__name__)
 
-#: Called with every message of a worker's.
+#: Called with every message of a worker's, and with `GONE` when there will be no more.
 OnMessage = Callable[["Worker", Message], None]
 
 
@@ -122,4 +122,5 @@ class Worker:
                 self._on_message(self, message)
         finally:
             self._ready.set()
+            self._on_message(self, GONE)
             await self.channel.close()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 
@@ -20,6 +21,7 @@ from ..settings import Settings
 from ..tasks import end
 from .channel import Message
 from .charging import BucketKeeper
+from .claims import ClaimKeeper
 from .front import Front
 from .process import Worker
 from .slot import Pace, Slot
@@ -42,6 +44,9 @@ class Supervisor:
     def __init__(self, settings: Settings, command: Sequence[str]) -> None:
         self.leaving = False
         self.keeper: BucketKeeper = BucketKeeper(TokenBuckets(limit=settings.rate_buckets))
+        self.claims: ClaimKeeper = ClaimKeeper(
+            time.monotonic, keep=settings.idempotency_seconds, limit=settings.idempotency_entries
+        )
         self.sockets: dict[str, socket.socket] = {}
         #: Whether every worker that was asked to leave did so by itself.
         self.orderly = True
@@ -154,6 +159,8 @@ class Supervisor:
         if "charge" in message:
             others = [other.channel for other in self.workers.values() if other is not worker]
             self.keeper.answer(worker.channel, message, others)
+        else:
+            self.claims.hear(worker.channel, message)
 
 
 def _bind(host: str, port: int, reuse_port: bool) -> socket.socket:

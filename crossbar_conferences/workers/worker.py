@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import structlog
 
@@ -13,8 +14,9 @@ from ..logs import bind
 from ..service import Service, Share
 from ..settings import Settings
 from ..tasks import end
-from .channel import Channel
+from .channel import Channel, Message
 from .charging import SharedCharger
+from .claims import SharedClaims
 from .spec import Spec
 
 log = structlog.get_logger(__name__)
@@ -30,10 +32,11 @@ async def work(settings: Settings, spec: Spec, make_service: Callable[[Share], S
         loop.add_signal_handler(number, leave.set)
     channel = await Channel.over(control)
     charger = SharedCharger(channel.send, TokenBuckets(limit=settings.rate_buckets))
-    listening = asyncio.create_task(_listen(channel, charger, leave), name="supervisor")
+    claims = SharedClaims(channel.send)
+    listening = asyncio.create_task(_listen(channel, (charger, claims), leave), name="supervisor")
     try:
         # One node has one voice, whatever the number of its processes (amqp.md 3.4).
-        share = Share(sockets, advertise=spec.index == 0, charger=charger)
+        share = Share(sockets, advertise=spec.index == 0, charger=charger, claims=claims)
         async with make_service(share) as service:
             channel.send({"ready": service.operations_url})
             await leave.wait()
@@ -43,9 +46,18 @@ async def work(settings: Settings, spec: Spec, make_service: Callable[[Share], S
         await channel.close()
 
 
-async def _listen(channel: Channel, charger: SharedCharger, leave: asyncio.Event) -> None:
+class Hearer(Protocol):
+    """Takes in what the supervisor says; passes over what is not for it."""
+
+    def hear(self, message: Message) -> None:
+        """A message."""
+        ...
+
+
+async def _listen(channel: Channel, hearers: Sequence[Hearer], leave: asyncio.Event) -> None:
     try:
         while (message := await channel.receive()) is not None and "leave" not in message:
-            charger.hear(message)
+            for hearer in hearers:
+                hearer.hear(message)
     finally:
         leave.set()

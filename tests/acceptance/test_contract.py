@@ -14,12 +14,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from structlog.testing import capture_logs
 
 from crossbar_conferences.api.errors import CATALOGUE, Entry
 from crossbar_conferences.api.routes import ROUTES, Route
+from crossbar_conferences.commands.idempotency import Alone, AnswerUnknown
 from crossbar_conferences.logs import add_context
 from crossbar_conferences.store.memory import MemoryStore
 from crossbar_conferences.store.port import DatabaseMissing, StoreFault
@@ -266,6 +268,12 @@ async def _idempotency_mismatch(house: House) -> Answer:
     made, headers = await house.create(), {"Idempotency-Key": secrets.token_hex(8)}
     await house.put(house.path(made), {"action": "lock"}, headers=headers)
     return await house.put(house.path(made), {"action": "unlock"}, headers=headers)
+
+
+async def _idempotency_unknown(house: House) -> Answer:
+    made, headers = await house.create(), {"Idempotency-Key": secrets.token_hex(8)}
+    with patch.object(Alone, "claim", side_effect=AnswerUnknown):
+        return await house.put(house.path(made), {"action": "lock"}, headers=headers)
 
 
 async def _too_many_requests(house: House) -> Answer:

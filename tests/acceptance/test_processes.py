@@ -23,7 +23,7 @@ from crossbar_conferences.broker.rabbit import RabbitTransport
 from crossbar_conferences.dataset import DataSet, mint_tokens, seed
 from crossbar_conferences.store.couch import CouchStore
 from scripts.daemons import PouchDB, RabbitMQ
-from tests.support.brokers import FAST, on_bus
+from tests.support.brokers import FAST, eventually, on_bus
 from tests.support.serving import Serving, serving
 
 NODE = "crossbar_conferences@processes.test"
@@ -308,6 +308,45 @@ async def test_rate_tokens_hold_across_workers(services: Services, http: aiohttp
     served_by = re.findall(r'request_seconds_count{.*status="4\d\d".*worker="(\d)"} ', metrics)
     assert set(served_by) == {"0", "1"}
     assert f"crossbar_conferences_rate_charges_total {3 * BUCKET}.0" in metrics
+
+
+async def test_idempotency_keys_hold_across_workers(services: Services, http: aiohttp.ClientSession) -> None:
+    """However many connections a repeated command comes by, it is published once and answered alike."""
+    heard: list[str] = []
+    listener = Bus(
+        RabbitTransport([services.broker.url], options=FAST), "listener@processes.test", advertise=False
+    )
+    headers = {**services.headers, "Idempotency-Key": "lock it once"}
+    async with on_bus(listener), workers(services, http) as served:
+        collection = served.base_url + services.list_path
+        async with http.put(collection, headers=services.headers, json={"data": {"name": "Once"}}) as answer:
+            conference = (await answer.json())["data"]["id"]
+        url = f"{collection}/{conference}"
+        await listener.listen(
+            lambda body, delivery: heard.append(body["Application-Name"]),
+            [Binding("conference", f"conference.command.{conference}")],
+        )
+
+        async def put(action: str) -> tuple[int, str | None, Any]:
+            async with http.put(url, headers=headers, json={"data": {"action": action}}) as answer:
+                return (
+                    answer.status,
+                    answer.headers.get("idempotency-replayed"),
+                    (await answer.json())["data"],
+                )
+
+        answers = await asyncio.gather(*(put("lock") for _ in range(30)))
+        answers += [await put("lock") for _ in range(10)]
+        assert Counter(answers) == {(202, None, "ok"): 1, (202, "true", "ok"): 39}
+        assert {status for status, _, _ in await asyncio.gather(*(put("unlock") for _ in range(10)))} == {422}
+        # What was published comes before this, on the same connection or through the same exchange.
+        async with http.put(url, headers=services.headers, json={"data": {"action": "unlock"}}) as answer:
+            assert answer.status == 202
+        await eventually(lambda: "unlock" in heard)
+        assert heard == ["lock", "unlock"]
+        _, metrics = await served.look(http, "/metrics")
+    served_by = re.findall(r'request_seconds_count{.*status="202".*worker="(\d)"} ', metrics)
+    assert set(served_by) == {"0", "1"}
 
 
 async def test_health_of_the_host(services: Services, http: aiohttp.ClientSession) -> None:

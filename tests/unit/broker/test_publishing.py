@@ -129,33 +129,57 @@ async def test_a_write_that_takes_too_long_fails_for_all_who_wait() -> None:
             await asyncio.wait_for(sender, 1)
 
 
-async def test_messages_gather_while_the_writer_is_behind() -> None:
-    """A full writer is tried again; what gathered meanwhile goes out together, or fails in time."""
-    channel = FakeChannel(room=1)
+async def test_messages_gather_while_a_write_is_under_way() -> None:
+    """The next write begins when the one before is done, and takes everything that came meanwhile."""
+    channel = FakeChannel()
     outbox = an_outbox(channel)
-    outbox.send("conference", KEY, b"{}", None, 1.0)
+    first = outbox.send("conference", KEY, b"{}", None, 1.0)
     await asyncio.sleep(0)
-    late = [outbox.send("conference", KEY, b"{}", None, 1.0)]
-    await asyncio.sleep(0)
-    late.append(outbox.send("conference", KEY, b"{}", None, 1.0))
-    channel.writes()[0].drain()
-    write = await asyncio.wait_for(channel.connection.write_queue.get(), 1)
-    assert sum(isinstance(frame, ContentBody) for frame in frames_of(write.payload)) == 2
+    late = []
+    for _ in range(3):
+        late.append(outbox.send("conference", KEY, b"{}", None, 1.0))
+        await asyncio.sleep(0)
+    (write,) = channel.writes()
+    write.drain()
+    await asyncio.wait_for(first, 1)
+    (write,) = channel.writes()
+    assert sum(isinstance(frame, ContentBody) for frame in frames_of(write.payload)) == 3
     write.drain()
     await asyncio.wait_for(asyncio.gather(*late), 1)
 
 
-async def test_a_writer_that_stays_behind() -> None:
-    """What was never handed over fails and is gone: it does not go out later."""
-    channel = FakeChannel(room=1)
+async def test_what_failed_is_not_sent_later() -> None:
+    """A message that waited in vain for a hanging write is gone when the writer comes back."""
+    channel = FakeChannel()
     outbox = an_outbox(channel)
-    outbox.send("conference", KEY, b"{}", None, 1.0)
+    hanging = outbox.send("conference", KEY, b'{"n":1}', None, 0.01)
     await asyncio.sleep(0)
-    with pytest.raises(BrokerUnavailable, match="takes no messages"):
-        await asyncio.wait_for(outbox.send("conference", KEY, b"{}", None, 0.02), 1)
-    channel.writes()[0].drain()
-    await asyncio.sleep(publishing.RETRY * 3)
-    assert channel.writes() == []
+    for sender in (hanging, outbox.send("conference", KEY, b'{"n":2}', None, 0.02)):
+        with pytest.raises(BrokerUnavailable, match="takes no messages"):
+            await asyncio.wait_for(sender, 1)
+    third = outbox.send("conference", KEY, b'{"n":3}', None, 1.0)
+    (write,) = channel.writes()
+    write.drain()
+    await asyncio.sleep(0)
+    (write,) = channel.writes()
+    assert [frame.value for frame in frames_of(write.payload) if isinstance(frame, ContentBody)] == [
+        b'{"n":3}'
+    ]
+    write.drain()
+    await asyncio.wait_for(third, 1)
+
+
+async def test_a_full_queue_of_writes_is_tried_again() -> None:
+    """aiormq's own frames may fill it; then messages wait, and go out once there is room."""
+    channel = FakeChannel(room=1)
+    other = ChannelFrame(b"", should_close=False)
+    channel.connection.write_queue.put_nowait(other)
+    sent = an_outbox(channel).send("conference", KEY, b"{}", None, 1.0)
+    await asyncio.sleep(publishing.RETRY * 2)
+    assert channel.writes() == [other]
+    write = await asyncio.wait_for(channel.connection.write_queue.get(), 1)
+    write.drain()
+    await asyncio.wait_for(sent, 1)
 
 
 def _too_many(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,9 @@ import asyncio
 
 import pytest
 
-from crossbar_conferences.commands.idempotency import IdempotencyKeys, KeyReused
+from crossbar_conferences.commands.idempotency import AnswerUnknown, IdempotencyKeys, KeyReused, Name, Packing
+
+AS_TEXT: Packing[int] = Packing(lambda number: str(number).encode(), int)
 
 
 class Work:
@@ -28,7 +30,7 @@ class Work:
 
 def keys(now: list[float] | None = None, **options: float) -> IdempotencyKeys[int]:
     moment = now or [0.0]
-    return IdempotencyKeys(lambda: moment[0], **options)  # type: ignore[arg-type]
+    return IdempotencyKeys(lambda: moment[0], AS_TEXT, **options)  # type: ignore[arg-type]
 
 
 async def test_a_repeated_key_gives_the_stored_answer() -> None:
@@ -98,3 +100,54 @@ async def test_answers_are_kept_for_a_bounded_time_and_number() -> None:
     assert (await store.run("a", "k3", "f", work))[1] is False
     await store.close()
     assert len(store) == 0
+
+
+class Others:
+    """What the other processes did: answers by key, an exception instead of one."""
+
+    fallbacks = 0
+
+    def __init__(self, **answers: bytes | Exception) -> None:
+        self.answers = answers
+        self.settled: list[tuple[Name, bytes | None]] = []
+
+    async def claim(self, name: Name, fingerprint: str) -> bytes | None:
+        await asyncio.sleep(0)
+        told = self.answers.get(name[1])
+        if isinstance(told, Exception):
+            raise told
+        return told
+
+    def settle(self, name: Name, answer: bytes | None) -> None:
+        self.settled.append((name, answer))
+
+
+async def test_what_another_process_did_is_not_done_again() -> None:
+    """Its answer is given as a repetition, and kept; what nobody did is done and told."""
+    others, work = Others(k=b"7"), Work()
+    store = IdempotencyKeys(lambda: 0.0, AS_TEXT, claims=others)
+    assert [await store.run("a", "k", "f", work) for _ in range(2)] == [(7, True)] * 2
+    assert work.done == 0
+    assert await store.run("a", "new", "f", work) == (1, False)
+    assert others.settled == [(("a", "new"), b"1")]
+
+
+async def test_failed_work_is_left_to_others() -> None:
+    """They hear that there is no answer, so that one of them may try."""
+    others, work = Others(), Work()
+    work.fails = True
+    store = IdempotencyKeys(lambda: 0.0, AS_TEXT, claims=others)
+    with pytest.raises(ValueError):
+        await store.run("a", "k", "f", work)
+    assert others.settled == [(("a", "k"), None)]
+    assert len(store) == 0
+
+
+@pytest.mark.parametrize("error", [KeyReused(), AnswerUnknown()])
+async def test_a_refusal_of_the_others_is_forgotten(error: Exception) -> None:
+    """It is the caller's answer, no work is done, and the next request asks again."""
+    others, work = Others(k=error), Work()
+    store = IdempotencyKeys(lambda: 0.0, AS_TEXT, claims=others)
+    with pytest.raises(type(error)):
+        await store.run("a", "k", "f", work)
+    assert (work.done, len(store), others.settled) == (0, 0, [])
