@@ -269,7 +269,7 @@ async def test_answer_that_is_not_taken(sidecar: Sidecar) -> None:
 
 
 def _dropped(sidecar: Sidecar) -> int:
-    return sum(watch.dropped for watch in sidecar.service.watches)
+    return sidecar.service.listeners.dropped
 
 
 async def test_websocket_frames(sidecar: Sidecar) -> None:
