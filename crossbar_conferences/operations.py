@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from .api.envelope import dumps
+from .broker.faults import BLOCKED
 from .describe import asyncapi, openapi
 from .store.port import StoreError
 from .version import version
@@ -79,6 +80,10 @@ class Operations:
     def _bus(self) -> dict[str, object]:
         if not self._service.bus.connected:
             return {"ok": False, "reason": "no message broker is connected"}
+        for fault in self._service.bus.transport.faults:
+            if fault.kind == BLOCKED:
+                reason = f"the message broker {fault.broker} takes no messages: {fault.detail}"
+                return {"ok": False, "reason": reason}
         return {"ok": True, "zone": self._service.bus.zone}
 
     def _media(self) -> dict[str, object]:

@@ -9,6 +9,8 @@ UNREACHABLE = "unreachable"
 CREDENTIALS_REFUSED = "credentials_refused"
 EXCHANGE_FLAGS = "exchange_flags"
 CONSUMER_REFUSED = "consumer_refused"
+#: The broker takes no messages: it is short of memory or disk.
+BLOCKED = "blocked"
 
 
 @dataclass(frozen=True, slots=True)

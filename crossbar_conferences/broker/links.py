@@ -16,7 +16,7 @@ import structlog
 
 from ..tasks import end
 from .connections import Connection, broker_name
-from .faults import CREDENTIALS_REFUSED, EXCHANGE_FLAGS, UNREACHABLE, Fault, Faults
+from .faults import BLOCKED, CREDENTIALS_REFUSED, EXCHANGE_FLAGS, UNREACHABLE, Fault, Faults
 from .port import BrokerUnavailable
 from .publishing import Publisher
 
@@ -188,6 +188,7 @@ class Link:
             self._faults.add(Fault(UNREACHABLE, self.name, detail="connection lost"))
         finally:
             was_up, self.connection, self._publisher = self.up, None, None
+            self._faults.clear(self.name, BLOCKED)
             if was_up:
                 self._changed(self)
             await asyncio.gather(*(connection.close() for connection in opened))
@@ -205,7 +206,14 @@ class Link:
             channels = await connection.channel(), await connection.channel(confirms=True)
             for channel in channels:
                 channel.close_callbacks.add(lambda *_: closed.set())
-            return await Publisher.open(*channels)
+            return await Publisher.open(*channels, self._on_blocked)
+
+    def _on_blocked(self, blocked: bool) -> None:
+        if not blocked:
+            self._faults.clear(self.name, BLOCKED)
+            _log.info("broker_unblocked", broker=self.name)
+        elif self._faults.add(Fault(BLOCKED, self.name, detail="short of memory or disk")):
+            _log.error("broker_blocked", broker=self.name)
 
     async def _declare_exchanges(self, connection: Connection) -> None:
         """Declare with Kazoo's flags; where somebody declared otherwise, say so and live with it.

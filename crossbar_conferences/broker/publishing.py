@@ -8,7 +8,7 @@ at the same time goes out in one write.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from struct import Struct
 from typing import Any, cast
@@ -17,6 +17,7 @@ import pamqp.frame
 from aio_pika.abc import AbstractChannel
 from aiormq.abc import ChannelFrame
 from aiormq.channel import Channel as FrameChannel
+from aiormq.connection import Connection as FrameConnection
 from aiormq.exceptions import DeliveryError, PublishError
 from pamqp import commands
 from pamqp.body import ContentBody
@@ -43,17 +44,27 @@ _HEADER_TYPE, _FRAME_END, _BASIC = 2, 0xCE, 60
 
 
 class Publisher:
-    """Two channels: one for publish and forget, one that learns whether anybody heard."""
+    """Two channels of one connection: one for publish and forget, one that learns whether anybody heard.
 
-    def __init__(self, plain: FrameChannel, confirming: FrameChannel) -> None:
+    ``on_blocked`` is told when the broker takes no messages any more, and when it does again: it says so
+    itself, when something is published while it is short of memory or disk."""
+
+    def __init__(
+        self, plain: FrameChannel, confirming: FrameChannel, on_blocked: Callable[[bool], None]
+    ) -> None:
         self._outbox = Outbox(plain)
         self._confirming = confirming
+        self._connection = cast(FrameConnection, plain.connection)
+        self._on_blocked = on_blocked
+        self._blocked = False
 
     @classmethod
-    async def open(cls, plain: AbstractChannel, confirming: AbstractChannel) -> Publisher:
+    async def open(
+        cls, plain: AbstractChannel, confirming: AbstractChannel, on_blocked: Callable[[bool], None]
+    ) -> Publisher:
         """Take over two channels that are open."""
         channels = await plain.get_underlay_channel(), await confirming.get_underlay_channel()
-        return cls(*(cast(FrameChannel, channel) for channel in channels))
+        return cls(cast(FrameChannel, channels[0]), cast(FrameChannel, channels[1]), on_blocked)
 
     async def publish(
         self,
@@ -66,6 +77,13 @@ class Publisher:
         within: float,
     ) -> bool:
         """Publish within so many seconds. Raises `BrokerUnavailable`, whatever the cause."""
+        blocked = is_blocked(self._connection)
+        if blocked is not self._blocked:
+            self._blocked = blocked
+            self._on_blocked(blocked)
+        if blocked:
+            # What is written now would be carried out whenever the broker has recovered.
+            raise BrokerUnavailable("the broker is short of memory or disk")
         try:
             if mandatory:
                 async with asyncio.timeout(within):
@@ -94,6 +112,18 @@ class Publisher:
         except DeliveryError as error:
             raise BrokerUnavailable("the broker refused the message") from error
         return True
+
+
+def is_blocked(connection: FrameConnection) -> bool:
+    """Whether the broker has said that it takes no messages now (``connection.blocked``)."""
+    # aiormq tells it only to those who wait: this one is ready at once, or blocked.
+    ready = connection.ready()
+    try:
+        ready.send(None)
+    except StopIteration:
+        return False
+    ready.close()
+    return True
 
 
 class Outbox:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -23,14 +24,18 @@ log = structlog.get_logger(__name__)
 
 
 class Announcer:
-    """Publishes doc_created, doc_edited and doc_deleted; keeps at most ``limit`` for later."""
+    """Publishes doc_created, doc_edited and doc_deleted; keeps at most ``limit`` for later, and tries
+    again after ``pause`` seconds."""
 
-    def __init__(self, bus: Bus, *, limit: int = 10_000) -> None:
+    def __init__(self, bus: Bus, *, limit: int = 10_000, pause: float = 2.0) -> None:
         self.dropped = 0
         self._bus = bus
         self._waiting: deque[Outgoing] = deque()
         self._limit = limit
-        self._flushing: asyncio.Task[None] | None = None
+        self._pause = pause
+        self._telling: asyncio.Task[None] | None = None
+        #: Set when the broker has come.
+        self._again = asyncio.Event()
         bus.on_state(self._on_broker)
 
     @property
@@ -42,13 +47,18 @@ class Announcer:
         """Tell of one change: ``action`` is created, edited or deleted. Never fails."""
         message = self.message(action, database_encoded, document)
         try:
-            await self._bus.cast(message)
+            # What waits comes first: of two changes of one document, others have to hear in order.
+            if not self._waiting:
+                await self._bus.cast(message)
+                return
         except BrokerError as error:
             log.warning("change_not_announced", document=document.get("_id"), reason=str(error))
-            if len(self._waiting) >= self._limit:
-                self._waiting.popleft()
-                self.dropped += 1
-            self._waiting.append(message)
+        if len(self._waiting) >= self._limit:
+            self._waiting.popleft()
+            self.dropped += 1
+        self._waiting.append(message)
+        if self._telling is None or self._telling.done():
+            self._telling = asyncio.create_task(self._tell(), name="announcer")
 
     def message(self, action: str, database_encoded: str, document: Mapping[str, Any]) -> Outgoing:
         """What `announce` tells."""
@@ -56,16 +66,24 @@ class Announcer:
 
     async def close(self) -> None:
         """Stop telling."""
-        await end(self._flushing)
+        await end(self._telling)
 
     def _on_broker(self, connected: bool) -> None:
-        if connected and self._waiting and (self._flushing is None or self._flushing.done()):
-            self._flushing = asyncio.create_task(self._flush(), name="announcer")
+        if connected:
+            self._again.set()
 
-    async def _flush(self) -> None:
+    async def _tell(self) -> None:
+        """Tell what waits, as soon as the broker is there, or after a pause when it takes none."""
         while self._waiting:
+            message = self._waiting[0]
             try:
-                await self._bus.cast(self._waiting[0])
+                await self._bus.cast(message)
             except BrokerError:
-                return
-            self._waiting.popleft()
+                self._again.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._pause):
+                        await self._again.wait()
+                continue
+            # Too many may have come meanwhile, and pushed it out.
+            if self._waiting and self._waiting[0] is message:
+                self._waiting.popleft()
