@@ -17,6 +17,7 @@ from crossbar_conferences.broker.memory import MemoryBroker, MemoryTransport
 from crossbar_conferences.broker.rabbit import RabbitTransport
 from crossbar_conferences.store.couch import CouchStore
 from crossbar_conferences.store.memory import MemoryStore
+from crossbar_conferences.tasks import end
 from tests.support.world import World, open_world
 
 
@@ -54,6 +55,8 @@ async def shared_world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
 async def world(shared_world: World) -> World:
     """The world, with nothing running and nothing in the record."""
     await shared_world.cluster.perform(["reset"])
+    # An invitation that nobody answered is written down half a minute later: in some other test.
+    await end(*shared_world.service.inviter._following)
     shared_world.sent.clear()
     shared_world.operations.clear()
     shared_world.kept_notifications.clear()
