@@ -194,7 +194,8 @@ class Bus:
         With ``until``, the first reply that it is true for ends the wait too. Without it, nothing
         is published when no such node is known: ``Collected(expected=0)`` comes at once, as in
         Kazoo (amqp.md 3.3); ``ask_anyway`` asks nevertheless while `settling`, since a node may
-        have been there before us. Raises `BrokerUnavailable` when the request cannot be published."""
+        have been there before us, and ends soon after the first reply. Raises `BrokerUnavailable` when
+        the request cannot be published."""
         if not self._transport.connected:
             # Not "nothing runs": we just can't know.
             raise BrokerUnavailable
@@ -270,7 +271,7 @@ class Bus:
         key = reply_id(request.body)
         self._pending[key] = pending
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds) as pending.limit:
                 await self._publish(request)
                 await pending.done.wait()
         except TimeoutError:

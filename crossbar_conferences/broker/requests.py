@@ -18,6 +18,9 @@ Accept = Callable[[dict[str, Any]], bool]
 #: A request keeps no more replies than this.
 MAX_REPLIES = 1_000
 
+#: Seconds after the first reply until a collect ends, while nobody knows how many nodes there are.
+UNKNOWN_WITHIN = 0.25
+
 
 @dataclass(frozen=True, slots=True)
 class Collected:
@@ -42,6 +45,8 @@ class Pending:
         self.done = asyncio.Event()
         self.interrupted = False
         self.complete = False
+        #: When the wait ends in any case, once it has begun.
+        self.limit: asyncio.Timeout | None = None
 
     def take(self, body: dict[str, Any]) -> None:
         """A reply came."""
@@ -101,6 +106,16 @@ class PendingCollect(Pending):
         ):
             self.complete = True
             self.done.set()
+        elif expected == 0 and self._until is None:
+            self._hurry()
+
+    def _hurry(self) -> None:
+        """Who else has something to say says it soon: nobody waits long for others of whom nothing is
+        known. Whoever comes to be known later is asked then."""
+        if self.limit is not None:
+            soon = asyncio.get_running_loop().time() + UNKNOWN_WITHIN
+            # With later replies it stays what it is.
+            self.limit.reschedule(min(soon, self.limit.when() or soon))
 
     def collected(self) -> Collected:
         """What has come so far."""

@@ -118,6 +118,20 @@ async def test_collect_without_nodes(bench: Bench) -> None:
         assert len(media.asked) == 1
 
 
+async def test_nobody_waits_long_for_nodes_that_nobody_knows(bench: Bench) -> None:
+    """While no node is known, a collect ends soon after the first answer, not after its whole time."""
+    app, room = unique("app"), unique("room")
+    bus = Bus(bench.transport(), f"{unique()}@h")
+    first, second = (Media(bench, room, app=f"{app}-other") for _ in range(2))
+    async with on_bus(bus, first.bus, second.bus):
+        await first.listen()
+        await second.listen()
+        async with asyncio.timeout(PATIENCE):
+            collected = await bus.collect(search(bus, room), app=app, timeout=60, ask_anyway=True)
+    assert len(collected.heard) == 2
+    assert (collected.expected, collected.complete) == (0, False)
+
+
 async def test_collect_until(bench: Bench) -> None:
     """With a validator the first reply that passes ends the wait, though no node is known."""
     room = unique("room")
