@@ -9,7 +9,7 @@ import logging
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from contextvars import ContextVar
 from functools import lru_cache
 from types import MappingProxyType
@@ -80,7 +80,11 @@ def bind(**fields: Any) -> None:
 
 def add_context(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A structlog processor: what was bound; what the line itself says wins."""
-    for key, value in _CONTEXT.get().items():
+    return _in_context(event, _CONTEXT.get())
+
+
+def _in_context(event: MutableMapping[str, Any], context: Mapping[str, Any]) -> MutableMapping[str, Any]:
+    for key, value in context.items():
         event.setdefault(key, value)
     return event
 
@@ -107,9 +111,14 @@ def render_json(logger: Any, name: str, event: MutableMapping[str, Any]) -> str:
 
     A line in which nothing looks like a secret, as in nearly all of them, is looked at as a whole."""
     text = _json(event, repr)
-    if _SECRET_KEYS.isdisjoint(event) and not _is_suspect(text):
+    if _is_clean((event,), text):
         return text
     return _json(scrub_event(logger, name, event), repr)
+
+
+def _is_clean(events: Iterable[Mapping[str, Any]], text: str) -> bool:
+    """Whether no secret can be in these events, whose JSON is in the text."""
+    return all(map(_SECRET_KEYS.isdisjoint, events)) and not _is_suspect(text)
 
 
 #: An event, what is said of it, the task's context, and when it was (nanoseconds since 1970).
@@ -120,9 +129,7 @@ def _line(
     event: str, fields: Mapping[str, Any], context: Mapping[str, Any], when: int
 ) -> MutableMapping[str, Any]:
     """What the processors of `configure` would make of it, of level info."""
-    line = {**fields, "event": event}
-    for key, value in context.items():
-        line.setdefault(key, value)
+    line = _in_context({**fields, "event": event}, context)
     line["level"] = "info"
     line["timestamp"] = _timestamp(when)
     return line
@@ -169,7 +176,7 @@ def _rendered(events: list[MutableMapping[str, Any]]) -> list[str]:
     """Lines of JSON, as `render_json` makes each; where nothing looks like a secret in any of them, as
     is nearly always so, they are looked at together."""
     texts = [_json(event, repr) + "\n" for event in events]
-    if all(map(_SECRET_KEYS.isdisjoint, events)) and not _is_suspect("".join(texts)):
+    if _is_clean(events, "".join(texts)):
         return texts
     return [render_json(None, "info", event) + "\n" for event in events]
 

@@ -173,7 +173,7 @@ def _is_missing(value: Any) -> bool:
 def _without_empty(value: dict[str, Any]) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for key, item in value.items():
-        if item is None or item == "":
+        if _is_missing(item):
             continue
         kept[key] = _without_empty(item) if isinstance(item, dict) else item
     return kept

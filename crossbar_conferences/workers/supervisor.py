@@ -16,6 +16,7 @@ from contextlib import AsyncExitStack
 
 import structlog
 
+from ..api.listeners import BACKLOG
 from ..auth.buckets import TokenBuckets
 from ..settings import Settings
 from ..tasks import end
@@ -30,9 +31,6 @@ log = structlog.get_logger(__name__)
 
 #: Seconds beyond the time for running requests that a worker has to leave broker and store.
 FAREWELL = 10.0
-
-#: Connections that may wait until a worker accepts them.
-BACKLOG = 1024
 
 
 class Supervisor:
