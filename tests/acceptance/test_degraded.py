@@ -15,9 +15,11 @@ from typing import Any
 
 import orjson
 import pytest
+from structlog.testing import capture_logs
 from yarl import URL
 
 from crossbar_conferences.broker.port import Delivery
+from crossbar_conferences.store.couch import CouchStore
 from crossbar_conferences.store.memory import MemoryStore
 from tests.support.answers import Answer
 from tests.support.brokers import RawPublish, eventually, rabbit_bench
@@ -351,6 +353,34 @@ async def test_one_silent_node_of_three_makes_nobody_wait(three_nodes: House) ->
     heard = warm.metadata["nodes_heard"]
     assert silent not in heard and set(others) <= set(heard)
     assert warm.metadata["nodes_expected"] > len(heard)
+
+
+async def test_an_operator_who_publishes_too_few_events(couchdb_url: str, amqp_url: str) -> None:
+    """Rooms cannot be followed then: the log says so, every read searches, and its answer says that."""
+    node = f"narrowed@{secrets.token_hex(4)}.test"
+    store = CouchStore(couchdb_url)
+    await store.open()
+    await store.create_database("system_config")
+    held: dict[str, Any] = {
+        "_id": "ecallmgr",
+        node: {"publish_conference_event": ["add-member", "del-member"]},
+    }
+    held["_rev"] = await store.put("system_config", held)
+    try:
+        with capture_logs() as lines:
+            async with real_house(couchdb_url, amqp_url, node_name=node) as house:
+                made = await house.create()
+                await house.run_room(made)
+                house.forget()
+                for _ in range(2):
+                    answer = await house.get(house.path(made))
+                    assert (answer.metadata["source"], len(answer.metadata["participants"])) == ("search", 1)
+                assert [sent.body["Event-Name"] for sent in house.spoken] == ["search_req"] * 2
+        (said,) = [line for line in lines if line["event"] == "events_narrowed"]
+        assert "mute-member" in said["missing"] and "add-member" not in said["missing"]
+    finally:
+        await store.delete("system_config", held["_id"], held["_rev"])
+        await store.close()
 
 
 async def _until_shown(house: House, conference_id: str, members: int) -> None:
