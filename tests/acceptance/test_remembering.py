@@ -9,11 +9,13 @@ import asyncio
 import secrets
 from collections.abc import Coroutine
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from crossbar_conferences.api.patience import Patience
+from crossbar_conferences.kapi import configuration
 from crossbar_conferences.store.names import account_database
 from crossbar_conferences.store.port import Document, DocumentMissing
 from tests.support.brokers import eventually
@@ -55,6 +57,41 @@ async def test_a_deleted_user_is_out_at_once(house: House) -> None:
     finally:
         await changed(house, house.account, joe, pvt_deleted=False)
     assert (await house.get(path, who="joe")).status == 200
+
+
+async def test_a_message_about_what_was_read_already_ends_what_was_decided_before(house: House) -> None:
+    """The new document was read before its message came: the decision on the old one ends all the same."""
+    made = await house.create()
+    path, joe = house.path(made), house.data.users["joe"].id
+    await known(house, path, who="joe")
+    before = await house.stored(joe)
+    deleted = {**before, "pvt_deleted": True}
+    deleted["_rev"] = await house.store.inner.put(house.database, deleted)
+    # As when the cache was full: the old one is pushed out, the new one is read.
+    house.service.cache._kept.pop((house.database, joe))
+    assert (await house.service.cache.document(house.database, joe) or {})["pvt_deleted"] is True
+    try:
+        await house.service.announcer.announce("deleted", house.database.replace("/", "%2F"), deleted)
+        await house.quiet()
+        assert (await house.get(path, who="joe")).status == 401
+    finally:
+        await changed(house, house.account, joe, pvt_deleted=False)
+    assert (await house.get(path, who="joe")).status == 200
+
+
+async def test_an_account_whose_other_document_is_deleted_is_read_anew(house: House) -> None:
+    """Kazoo tells of an account by its copy in the accounts database, and of databases by name."""
+    database = house.database
+    for message in ("accounts", database):
+        assert await house.service.cache.document(database, house.account) is not None
+        origin = house.service.bus.origin()
+        document = {"_id": house.account, "pvt_type": "account"}
+        told = configuration.document_change("edited", message.replace("/", "%2F"), document, origin)
+        if message == database:
+            body = {**told.body, "Event-Name": "db_deleted", "ID": database, "Database": database}
+            told = replace(told, routing_key=f"db_deleted.{database}.database.x", body=body)
+        await house.service.bus.cast(told)
+        await eventually(lambda: house.service.cache.peek(database, house.account) is None)
 
 
 async def test_new_restrictions_hold_at_once(house: House) -> None:
