@@ -112,9 +112,8 @@ class AuthRoom:
             or not may_access(caller, requested)
         ):
             raise AccessDenied("account_not_below")
-        if not is_superduper_admin(caller):
-            access = Access(identity.account_id, requested, endpoint, arguments, verb)
-            await self._restrictions.check(identity, access)
+        access = Access(identity.account_id, requested, endpoint, arguments, verb)
+        await self._restrictions.check(identity, access, is_superduper_admin=is_superduper_admin(caller))
 
     def flush(self, database: str, doc_id: str) -> None:
         """A document has changed: forget what it gave. ``database`` is its real name, with slashes."""

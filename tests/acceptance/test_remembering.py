@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from crossbar_conferences.api.patience import Patience
+from crossbar_conferences.auth import StoreDocuments, mint
 from crossbar_conferences.kapi import configuration
 from crossbar_conferences.store.names import account_database
 from crossbar_conferences.store.port import Document, DocumentMissing
@@ -26,10 +27,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 async def known(house: House, path: str, **options: Any) -> None:
     """Ask until it is answered from memory."""
+    # A notice of our own that came later would end what is warmed here.
+    await house.quiet()
     for _ in range(3):
         answer = await house.get(path, **options)
         assert answer.status == 200, answer.text
-    await house.quiet()
+    house.forget()
 
 
 async def changed(house: House, account_id: str, doc_id: str, action: str = "edited", **fields: Any) -> None:
@@ -109,6 +112,64 @@ async def test_new_restrictions_hold_at_once(house: House) -> None:
     finally:
         await changed(house, house.account, "token_restrictions", restrictions={})
     assert (await house.get(house.path(made), who="joe")).status == 200
+
+
+async def test_a_user_who_may_only_read_can_do_nothing_but_read(house: House) -> None:
+    """By a scope restriction of Kazoo 5: at once when it is named, widened, taken away and deleted."""
+    made = await house.create()
+    joe = house.data.users["joe"].id
+    documents = StoreDocuments(house.store.inner)
+    token = await mint(documents, house.account, joe, claims={"scope": "api:ro"})
+    headers = {"X-Auth-Token": token}
+    path = house.path(made)
+
+    async def statuses() -> list[int]:
+        """Of reading, and of writing and commanding in each way."""
+        asked = [
+            await house.call(method, where, body, who=None, headers=headers)
+            for method, where, body in (
+                ("GET", path, None),
+                ("GET", house.path(), None),
+                ("PUT", house.path(), {"data": {"name": secrets.token_hex(8)}}),
+                ("POST", path, {"data": {"name": secrets.token_hex(8)}}),
+                ("PATCH", path, {"data": {"play_name": True}}),
+                ("PUT", path, {"data": {"action": "lock"}}),
+                ("PUT", house.path(made, "participants"), {"data": {"action": "mute"}}),
+                ("PUT", house.path(made, "participants", "1"), {"data": {"action": "mute"}}),
+                ("PUT", f"/v2/accounts/{house.account}/conference_auth/{made}", {"data": {}}),
+                ("POST", path, {"data": {}, "verb": "DELETE"}),
+                ("DELETE", path, None),
+            )
+        ]
+        return [answer.status for answer in asked]
+
+    only_reads = [200, 200, *[403] * 9]
+    read_only = {"_": [{"rules": {"#": ["GET"]}}]}
+    await known(house, path, who=None, headers=headers)
+    await changed(house, house.account, joe, scope_restrictions=["api:ro"])
+    try:
+        # A document that is not there restricts nothing, in Kazoo either.
+        assert (await house.get(path, who=None, headers=headers)).status == 200
+        await changed(
+            house,
+            house.account,
+            "api:ro",
+            "created",
+            pvt_type="scope_restriction",
+            token_restrictions={"conferences": [{"rules": {}}]},
+        )
+        assert (await house.get(path, who=None, headers=headers)).status == 403
+        await changed(house, house.account, "api:ro", token_restrictions=read_only)
+        await known(house, path, who=None, headers=headers)
+        assert await statuses() == only_reads
+        assert house.spoken == []
+        assert (await house.get(path, who="joe")).status == 200
+        await changed(house, house.account, "api:ro", "deleted", pvt_deleted=True)
+        lock = await house.put(path, {"action": "lock"}, who=None, headers=headers)
+        assert lock.status != 403
+    finally:
+        await changed(house, house.account, joe, scope_restrictions=[])
+    assert (await house.put(path, {"action": "lock"}, who=None, headers=headers)).status != 403
 
 
 async def test_an_account_that_moves_away_is_out_of_reach(house: House) -> None:
