@@ -34,6 +34,7 @@ from .api.sockets import CatalogueHandler, SocketHandler, SocketsHandler
 from .auth.buckets import TokenBuckets
 from .auth.charging import Charger, OwnCharger
 from .auth.gate import AuthRoom
+from .auth.guest_keys import GuestKeys
 from .auth.system_config import CrossbarConfig, SystemConfig
 from .broker.bus import Bus
 from .broker.port import Binding, Delivery, Queue, Transport
@@ -136,6 +137,7 @@ class Service:
             basic_cache_size=settings.basic_cache_size,
             clock=clock,
             changes=self.cache,
+            guest_keys=GuestKeys(store, steady),
         )
         self.announcer: Announcer = Announcer(self.bus)
         self.documents = Documents(store, self.cache, self.announcer.announce, self.pages)
@@ -307,8 +309,6 @@ class Service:
             self.system,
             self.auth,
             self.clock,
-            settings.node_name,
-            settings.zone,
         )
         document = DocumentHandler(reader, self.documents, saver, actions, self.system)
         participants = ParticipantsHandler(reader, actions)
