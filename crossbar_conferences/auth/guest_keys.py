@@ -3,7 +3,7 @@
 Kazoo neither knows it nor reads the algorithm: a guest's token is of no use to the rest of the
 cluster. Whoever needs the key first makes it; of several hosts that do so at once the store lets
 one win, and the others take the winner's. To rotate it, remove the document: all guests' tokens
-end within three minutes, and the next link makes a new key (docs/configure.md).
+end within three minutes, and the next link makes a new key (docs/couchdb.md).
 """
 
 from __future__ import annotations
