@@ -77,7 +77,8 @@ class Reader:
 
     async def sighting(self, exchange: Exchange) -> Sighting:
         """Who is in the conference, as far as this account may know."""
-        fresh = is_true(exchange.query.get("fresh"))
+        # Strangers are not worth a question to every media node.
+        fresh = is_true(exchange.query.get("fresh")) and not exchange.is_guest
         sighting = await self.live_state.conference(exchange.account_id, exchange.conference_id, fresh=fresh)
         room = sighting.room(exchange.conference_id)
         if _has_document(exchange) and (room is None or room.account_id == exchange.account_id):

@@ -97,11 +97,11 @@ class GuestTokens:
         }
         return jwt.encode_own(claims, key.secret, key.key_id)
 
-    async def verified(self, token: str, key_id: object, kind: Kind) -> tuple[Identity, Document]:
+    async def verified(self, token: str, kind: Kind) -> tuple[Identity, Document]:
         """Whom a token of ours stands for, and the account. Raises `InvalidCredentials`."""
         if self._keys is None:
             raise InvalidCredentials("algorithm_not_supported")
-        key = await self._keys.named(key_id)
+        key = await self._keys.named(jwt.key_id(token))
         if key is None:
             raise InvalidCredentials("guest_key_unknown")
         claims = jwt.own_claims(token, key.secret)

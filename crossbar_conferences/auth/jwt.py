@@ -8,7 +8,6 @@ read, with a key that is used for nothing else. Source: data.md 6.2, 6.3.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
@@ -36,22 +35,17 @@ def looks_like_jwt(text: str) -> bool:
     return text.count(".") == 2
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What a token says about its signature, to be believed by nobody yet."""
-
-    #: One of Kazoo's algorithms, or our own.
-    algorithm: str
-    key_id: object
-
-    @property
-    def is_own(self) -> bool:
-        """Whether the token claims to be one of the sidecar's own."""
-        return self.algorithm == OWN_ALGORITHM
+def is_own(token: str) -> bool:
+    """Whether a token claims to be one of the sidecar's own. Raises `InvalidCredentials` like `key_id`."""
+    return bool(_header(token)["alg"] == OWN_ALGORITHM)
 
 
-def header_of(token: str) -> Header:
-    """A token's header. Raises `InvalidCredentials` for what is no token."""
+def key_id(token: str) -> object:
+    """The id of the signing key. Raises `InvalidCredentials` for what is no token, Kazoo's or our own."""
+    return _header(token).get("kid")
+
+
+def _header(token: str) -> dict[str, Any]:
     if len(token) > MAX_LENGTH:
         raise InvalidCredentials("token_too_long")
     if not token.isascii() or not looks_like_jwt(token):
@@ -60,10 +54,9 @@ def header_of(token: str) -> Header:
         header = _JWS.get_unverified_header(token)
     except PyJWTError:
         raise InvalidCredentials("token_unreadable") from None
-    algorithm = header.get("alg")
-    if algorithm not in (*ALGORITHMS, OWN_ALGORITHM):
+    if header.get("alg") not in (*ALGORITHMS, OWN_ALGORITHM):
         raise InvalidCredentials("algorithm_not_supported")
-    return Header(str(algorithm), header.get("kid"))
+    return header
 
 
 def verified_claims(token: str, key: RSAPublicKey) -> dict[str, Any]:

@@ -122,13 +122,9 @@ class TokenVerifier:
 
     async def _settle(self, token: str, claimed_account: str | None, kind: Kind) -> _Settled:
         known = self._known.get(token)
-        if known is None:
-            header = jwt.header_of(token)
-            if header.is_own:
-                return await self._guest(token, header.key_id, claimed_account, kind)
-            known = await self._signed(token, None, header.key_id)
-        else:
-            known = await self._signed(token, known, known.key_id)
+        if known is None and jwt.is_own(token):
+            return await self._guest(token, claimed_account, kind)
+        known = await self._signed(token, known)
         claims = known.claims
         jwt.check_expiry(claims, self._clock())
         if claims.get("iss") != "kazoo":
@@ -148,14 +144,15 @@ class TokenVerifier:
             await self._guests.check_kazoos(settled.identity)
         return settled
 
-    async def _guest(self, token: str, key_id: object, claimed_account: str | None, kind: Kind) -> _Settled:
-        identity, account = await self._guests.verified(token, key_id, kind)
+    async def _guest(self, token: str, claimed_account: str | None, kind: Kind) -> _Settled:
+        identity, account = await self._guests.verified(token, kind)
         if claimed_account and claimed_account != identity.account_id:
             raise InvalidCredentials("other_account_claimed")
         return _Settled(identity, (account,))
 
-    async def _signed(self, token: str, known: _Known | None, key_id: object) -> _Known:
+    async def _signed(self, token: str, known: _Known | None) -> _Known:
         """The token, once its signature is found to hold under the key as it is now."""
+        key_id = jwt.key_id(token) if known is None else known.key_id
         key = await self._keys.public(key_id)
         if key is None:
             raise InvalidCredentials("signing_key_unknown")

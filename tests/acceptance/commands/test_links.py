@@ -576,5 +576,5 @@ async def test_without_our_own_database_there_are_no_guests(
         await _login(domain, **given, conference_pin="0000"),
     ):
         assert (answer.status, answer.body["message"]) == (503, "guest_links_unavailable")
-        assert answer.data == {"message": f"the database {DATABASE} may not be written"}
+        assert answer.data == {"message": "guest links are not available"}
     assert (await domain.call("GET", domain.path(conference_id))).status == 200
