@@ -34,6 +34,7 @@ from .api.sockets import CatalogueHandler, SocketHandler, SocketsHandler
 from .auth.buckets import TokenBuckets
 from .auth.charging import Charger, OwnCharger
 from .auth.gate import AuthRoom
+from .auth.guest_keys import GuestKeys
 from .auth.system_config import CrossbarConfig, SystemConfig
 from .broker.bus import Bus
 from .broker.port import Binding, Delivery, Queue, Transport
@@ -63,12 +64,15 @@ from .store.cache import DocumentCache
 from .store.counters import Counters as StoreCounters
 from .store.derived import Derived
 from .store.documents import Documents
-from .store.names import real
+from .store.names import ACCOUNTS, account_database, is_account_id, real
 from .store.pages import PageCache
 from .store.port import Store, StoreError
 from .store.reservations import Reservations
 
 log = structlog.get_logger(__name__)
+
+#: Kazoo's messages about changed documents, and about databases that have gone.
+_CHANGES = ("doc_created", "doc_edited", "doc_deleted", "db_deleted")
 
 #: What the envelope says the cluster's version is, when the operator does not say.
 KAZOO_VERSION = "5.0.0"
@@ -133,6 +137,7 @@ class Service:
             basic_cache_size=settings.basic_cache_size,
             clock=clock,
             changes=self.cache,
+            guest_keys=GuestKeys(store, steady),
         )
         self.announcer: Announcer = Announcer(self.bus)
         self.documents = Documents(store, self.cache, self.announcer.announce, self.pages)
@@ -228,7 +233,7 @@ class Service:
         # Notices of changed documents come in bursts when Kazoo migrates.
         await self.bus.listen(
             self._on_change,
-            [Binding("configuration", f"doc_{action}.#") for action in ("created", "edited", "deleted")],
+            [Binding("configuration", f"{event}.#") for event in _CHANGES],
             queue=Queue(max_length=20_000),
             federate=True,
             on_gap=lambda: self._on_broker(self.bus.connected),
@@ -304,8 +309,6 @@ class Service:
             self.system,
             self.auth,
             self.clock,
-            settings.node_name,
-            settings.zone,
         )
         document = DocumentHandler(reader, self.documents, saver, actions, self.system)
         participants = ParticipantsHandler(reader, actions)
@@ -401,6 +404,12 @@ class Service:
         # Also our own: other processes of this host may speak under the same name.
         change = configuration.change_of(body)
         database = real(change.database)
-        self.cache.flush(database, change.id, change.revision)
+        if change.event.startswith("db_"):
+            self.cache.flush_database(database)
+        else:
+            self.cache.flush(database, change.id, change.revision)
+        if database == ACCOUNTS and is_account_id(change.id):
+            # One account has two documents; what is read is the other one.
+            self.cache.flush(account_database(change.id), change.id)
         self.pages.flush(database)
         self.auth.flush(database, change.id)

@@ -277,10 +277,10 @@ class DocumentHandler:
 
 def _shown(exchange: Exchange, room: Room | None, now: float) -> tuple[Any, dict[str, Any]]:
     """A conference and who is in it: the document's fields, and the metadata."""
-    fields = envelope.public(exchange.answer.document or {})
-    if exchange.identity is not None and exchange.identity.conference_id is not None:
-        fields = documents.for_guest(fields)
-    data = {**fields, "_read_only": presentation.read_only(room, now)}
+    data = {
+        **envelope.public(exchange.answer.document or {}),
+        "_read_only": presentation.read_only(room, now),
+    }
     return data, presentation.metadata(room, now)
 
 

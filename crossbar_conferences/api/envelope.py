@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from ..clock import iso8601
+from ..conference import guests
 from .errors import ApiError
 from .exchange import Exchange
 
@@ -77,7 +78,7 @@ def answer_metadata(exchange: Exchange) -> dict[str, Any]:
             if document.get(field) is not None:
                 metadata[key] = document[field]
     metadata.update(exchange.answer.metadata)
-    return metadata
+    return guests.seen("room", metadata) if exchange.is_guest else metadata
 
 
 def list_tag(exchange: Exchange) -> str:

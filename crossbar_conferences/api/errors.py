@@ -67,6 +67,12 @@ _ENTRIES = (
         "live_state_unknown",
         "the media side is silent, so it is not known whose this id is",
     ),
+    Entry(
+        "guests_unavailable",
+        503,
+        "guest_links_unavailable",
+        "our own database, which holds the key of guests' tokens, may not be written",
+    ),
     Entry("overloaded", 503, "overloaded", "more requests at once than the limit; try again later"),
 )
 

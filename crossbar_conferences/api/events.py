@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from ..conference import guests
 from ..sockets.resuming import Looker
-from ..sockets.stream import EventStreams
+from ..sockets.stream import EventStreams, everything
 from . import responses
 from .errors import ApiError
 from .exchange import Exchange
@@ -34,4 +35,5 @@ class EventsHandler:
             exchange.conference_id,
             self.looker,
             responses.plain_headers(exchange),
+            guests.seen if exchange.is_guest else everything,
         )

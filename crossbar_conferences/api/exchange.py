@@ -108,6 +108,11 @@ class Exchange:
         return self.parameters["conference_id"]
 
     @property
+    def is_guest(self) -> bool:
+        """Whether a public link's guest asks, who sees less (``conference/guests.py``)."""
+        return self.identity is not None and self.identity.is_guest
+
+    @property
     def data_object(self) -> Mapping[str, Any]:
         """``data`` when it is an object, else an empty one."""
         return self.data if isinstance(self.data, dict) else {}

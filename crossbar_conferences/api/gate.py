@@ -24,6 +24,7 @@ from ..auth.gate import AuthRoom, checks_proxies
 from ..auth.identity import Identity
 from ..auth.system_config import SystemConfig
 from ..clock import Clock
+from ..conference import guests
 from ..store.derived import Derived
 from ..store.names import SYSTEM_CONFIG, account_database
 from . import credentials
@@ -152,7 +153,7 @@ class Gate:
             # Below no account: nobody but the cluster's master could mean anything by it.
             raise forbidden()
         identity = exchange.identity
-        if identity.conference_id is not None and not _is_guests_own(exchange, identity):
+        if identity.is_guest and not _is_guests_own(exchange, identity):
             # A public link's token opens one conference, to look at (links.py).
             raise forbidden()
         try:
@@ -195,7 +196,9 @@ def _is_guests_own(exchange: Exchange, guest: Identity) -> bool:
     # Of this very account: in one below it the same id would be another conference.
     is_here = exchange.parameters.get("account_id") == guest.account_id
     is_this = exchange.parameters.get("conference_id") == guest.conference_id
-    return exchange.verb == "GET" and is_here and is_this
+    # Below a user the answer would tell whether there is such a user.
+    is_plain = exchange.route in guests.ROUTES and "user_id" not in exchange.parameters
+    return exchange.verb == "GET" and is_here and is_this and is_plain
 
 
 def as_error(failure: AuthFailure) -> ApiError:

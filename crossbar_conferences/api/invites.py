@@ -92,12 +92,19 @@ class Calendar:
         if meeting is None:
             missing = {"message": "Field is required but missing", "value": "start"}
             raise validation_error(errors or {"start": {"required": missing}})
-        document = await _stored(self.documents, exchange)
-        callflows = await self.documents.callflows_named(exchange.account_id, invitation.CALL_IN_CALLFLOWS)
+        document, numbers = await _stored(self.documents, exchange), []
+        if exchange.is_guest:
+            # When and what; whoever holds a link is told neither numbers nor PINs.
+            document = {"_id": document["_id"], "name": document.get("name")}
+        else:
+            callflows = await self.documents.callflows_named(
+                exchange.account_id, invitation.CALL_IN_CALLFLOWS
+            )
+            numbers = invitation.call_in_numbers(callflows)
         body = await asyncio.to_thread(
             invitation.calendar_file,
             document,
-            invitation.call_in_numbers(callflows),
+            numbers,
             meeting,
             now=datetime.fromtimestamp(self.reader.now(), tz=UTC),
         )

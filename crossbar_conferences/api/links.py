@@ -1,7 +1,8 @@
 """Public links: an administrator makes one, a guest logs in with names and a PIN.
 
 ``PUT …/accounts/{A}/conference_auth/{C}`` gives the link, ``PUT /v2/conference_auth`` the guest's
-token. Both tokens are for one conference only (``gate.py`` holds guests to it).
+token. Both tokens are for one conference only (``gate.py`` holds guests to it), hold while what they
+were given for does (``auth/guests.py``), and show names and flags (``conference/guests.py``).
 Source: realtime-ui-tests.md D.2.
 """
 
@@ -12,11 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
-
-from ..auth.access import expired_at, is_enabled
+from ..auth.failures import AuthFailure
 from ..auth.gate import AuthRoom
-from ..auth.mint import MintError, mint
+from ..auth.guest_keys import GuestKeyUnavailable
+from ..auth.guests import METHOD, is_open, member_pins, takes_guests
 from ..auth.port import Documents as ReadDocuments
 from ..auth.port import live_document
 from ..auth.system_config import SystemConfig, integer
@@ -29,10 +29,6 @@ from ..store.port import DocumentMissing
 from .errors import ApiError, bad_identifier, validation_error
 from .exchange import Exchange
 from .gate import Gate
-
-log = structlog.get_logger(__name__)
-
-METHOD = "cb_conference_auth"
 
 #: What a guest's login costs, in rate tokens, unless system_config says otherwise.
 LOGIN_COST = 35
@@ -49,8 +45,6 @@ class Links:
     system: SystemConfig
     auth: AuthRoom
     clock: Clock
-    node_name: str
-    zone: str
 
     async def domain(self, account: Mapping[str, Any]) -> str | None:
         """Where the account's links lead to: its own whitelabel, its ancestors', the system's."""
@@ -64,22 +58,22 @@ class Links:
         found = await self.system.value(_CATEGORY, "conference_public_domain")
         return found if isinstance(found, str) and found else None
 
-    async def token(self, account_id: str, conference_id: str, pin: str) -> str:
+    async def ready(self) -> None:
+        """Raises 503 when no token could be made: it would have to be signed with Kazoo's key."""
+        try:
+            await self.auth.guests.ready()
+        except GuestKeyUnavailable:
+            # The log says why.
+            raise ApiError("guests_unavailable", {"message": "guest links are not available"}) from None
+
+    async def token(self, account_id: str, conference: Mapping[str, Any]) -> str:
         """A token with which a guest may see one conference."""
         scope = await self.system.value(_CATEGORY, "invite_link_allowed_scope", "crossbar:conference_join")
         seconds = await self.system.value(
             "crossbar.auth", ("auth_modules", METHOD, "token_auth_expiry_s"), 3600
         )
-        claims = {"conference_id": conference_id, "pin_number": pin, "scope": str(scope)}
-        return await mint(
-            self.reads,
-            account_id,
-            expires_in=float(max(integer(seconds, 3600), 60)),
-            method=METHOD,
-            claims=claims,
-            node_name=self.node_name,
-            zone=self.zone,
-            clock=self.clock,
+        return await self.auth.guests.token(
+            account_id, conference, scope=str(scope), seconds=float(integer(seconds, 3600))
         )
 
 
@@ -101,8 +95,7 @@ class PublicLinkHandler:
         if document.get("allow_shareable_link") is not True:
             message = "Public link is disabled for the conference"
             raise validation_error({"allow_shareable_link": {"disabled": {"message": message}}})
-        pins = _pins(document)
-        if not pins:
+        if not takes_guests(document):
             message = "There is no participant PIN number defined for the conference"
             raise validation_error({"member.pins": {"required": {"message": message}}})
         assert exchange.account is not None
@@ -110,12 +103,13 @@ class PublicLinkHandler:
         if domain is None:
             message = "no public conference domain is configured"
             raise validation_error({"conference_public_domain": {"required": {"message": message}}})
-        exchange.prepared = (domain, pins[0])
+        await self.links.ready()
+        exchange.prepared = (domain, document)
 
     async def execute(self, exchange: Exchange) -> None:
         """Make the link."""
-        domain, pin = exchange.prepared
-        token = await self.links.token(exchange.account_id, exchange.conference_id, pin)
+        domain, document = exchange.prepared
+        token = await self.links.token(exchange.account_id, document)
         exchange.answer.status = 201
         exchange.answer.data = {"link": f"{domain}?auth={token}"}
 
@@ -134,17 +128,19 @@ class GuestLoginHandler:
         checked = validate("conference_auth", exchange.data)
         if checked.errors:
             raise validation_error(checked.errors)
+        # Before anything is looked up: whether there is a key must not tell whether the PIN was right.
+        await self.links.ready()
         exchange.prepared = await self._find(checked.value)
 
     async def execute(self, exchange: Exchange) -> None:
         """Answer like a login does: the token in the envelope, whom it is for in the data."""
-        account_id, document, pin = exchange.prepared
+        account_id, document = exchange.prepared
+        exchange.token = await self.links.token(account_id, document)
         try:
-            exchange.token = await self.links.token(account_id, document["_id"], pin)
-        except MintError as error:
-            log.error("guest_token_not_made", reason=str(error))
+            exchange.identity = await self.links.auth.authenticate("x-auth-token", exchange.token)
+        except AuthFailure:
+            # What was found by its name has changed since: the cache knows it otherwise already, or still.
             raise _invalid() from None
-        exchange.identity = await self.links.auth.authenticate("x-auth-token", exchange.token)
         exchange.answer.status = 201
         exchange.answer.data = {
             "account_id": account_id,
@@ -152,30 +148,20 @@ class GuestLoginHandler:
             "conference_name": document.get("name"),
         }
 
-    async def _find(self, request: Mapping[str, Any]) -> tuple[str, Mapping[str, Any], str]:
+    async def _find(self, request: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
         name = re.sub("[^a-z0-9]", "", request["account_name"].lower())
         accounts = await self.links.documents.accounts_named(name) if name else []
         if len(accounts) != 1:
             raise _invalid()
         account = await self.links.auth.account(accounts[0])
-        if account is None or not is_enabled(account) or expired_at(account, self.links.clock()) is not None:
+        if account is None or not is_open(account, self.links.clock()):
             raise _invalid()
         pin = request["conference_pin"]
         named = await self.links.documents.conferences_named(accounts[0], request["conference_name"])
-        meant = [
-            document
-            for document in named
-            if document.get("allow_shareable_link") is True and pin in _pins(document)
-        ]
+        meant = [document for document in named if takes_guests(document) and pin in member_pins(document)]
         if len(meant) != 1 or await self.links.domain(account) is None:
             raise _invalid()
-        return accounts[0], meant[0], pin
-
-
-def _pins(document: Mapping[str, Any]) -> list[str]:
-    member = document.get("member")
-    pins = member.get("pins") if isinstance(member, Mapping) else None
-    return [pin for pin in pins if isinstance(pin, str)] if isinstance(pins, list) else []
+        return accounts[0], meant[0]
 
 
 def _invalid() -> ApiError:

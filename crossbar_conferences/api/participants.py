@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..conference import presentation
+from ..conference import guests, presentation
 from ..conference.rooms import Room
 from .actions import Actions
 from .errors import bad_participant
@@ -57,7 +57,8 @@ class ParticipantHandler:
         await self.reader.conference(exchange)
         if exchange.verb == "GET":
             room = await self.reader.live(exchange)
-            exchange.answer.data = self._participant(exchange, room)
+            found = self._participant(exchange, room)
+            exchange.answer.data = guests.answered(exchange.route, found) if exchange.is_guest else found
             self.reader.tag(exchange, room)
 
     async def execute(self, exchange: Exchange) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..clock import Clock
 from ..conference import document as documents
-from ..conference import presentation
+from ..conference import guests, presentation
 from ..conference.isolation import conference_access, is_conference_id
 from ..conference.rooms import Room
 from ..live.port import Live, Sighting
@@ -77,7 +77,8 @@ class Reader:
 
     async def sighting(self, exchange: Exchange) -> Sighting:
         """Who is in the conference, as far as this account may know."""
-        fresh = is_true(exchange.query.get("fresh"))
+        # Strangers are not worth a question to every media node.
+        fresh = is_true(exchange.query.get("fresh")) and not exchange.is_guest
         sighting = await self.live_state.conference(exchange.account_id, exchange.conference_id, fresh=fresh)
         room = sighting.room(exchange.conference_id)
         if _has_document(exchange) and (room is None or room.account_id == exchange.account_id):
@@ -122,11 +123,10 @@ class Reader:
 
     def show(self, exchange: Exchange, sighting: Sighting, make: Maker) -> None:
         """Answer a GET with what ``make`` gives, or with what it gave before when that is the same."""
-        parameters, answer, identity = exchange.parameters, exchange.answer, exchange.identity
+        parameters, answer = exchange.parameters, exchange.answer
         conference_id = parameters["conference_id"]
         room = sighting.rooms.get(conference_id)
-        guest = identity is not None and identity.conference_id is not None
-        key = (exchange.route, parameters["account_id"], conference_id, guest)
+        key = (exchange.route, parameters["account_id"], conference_id, exchange.is_guest)
         now = self.clock()
         # In an empty room nothing changes while time passes.
         second = int(now) if room is not None else 0
@@ -135,9 +135,9 @@ class Reader:
         if found is None:
             data, metadata = make(exchange, room, now)
             answer.metadata.update(sighting.stamp() | metadata)
-            answer.data = data
+            answer.data = guests.answered(exchange.route, data) if exchange.is_guest else data
             self.tag(exchange, room)
-            found = rendered(data, envelope.answer_metadata(exchange), answer.revision, answer.etag)
+            found = rendered(answer.data, envelope.answer_metadata(exchange), answer.revision, answer.etag)
             if found is None or answer.revision is None:
                 return
             self.renderings.keep(key, objects, values, found)
@@ -149,7 +149,8 @@ class Reader:
         if revision is None:
             return
         exchange.answer.also_matches = (revision,)
-        tag = envelope.live_tag(revision, presentation.stable(room)) if room else revision
+        stable = guests.stable if exchange.is_guest else presentation.stable
+        tag = envelope.live_tag(revision, stable(room)) if room else revision
         exchange.answer.etag = f'"{tag}"'
 
 

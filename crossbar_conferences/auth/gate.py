@@ -14,6 +14,8 @@ from ..store.port import Document
 from .access import is_superduper_admin, may_access, may_pass_proxies
 from .basic import BasicVerifier
 from .failures import AccessDenied, AuthFailure, InvalidCredentials
+from .guest_keys import GuestKeys
+from .guests import GuestTokens
 from .identity import Identity, is_id
 from .keys import SigningKeys
 from .port import Documents, Views, live_document
@@ -27,7 +29,7 @@ log = structlog.get_logger(__name__)
 class AuthRoom:
     """Authentication and authorization over the store's documents. Raises `AuthFailure`s only,
     and what the store raises when it cannot be read. ``changes`` tells of changed documents; without
-    it nothing is remembered.
+    it nothing is remembered. ``guest_keys``: the sidecar's own; without them guests are Kazoo's only.
     """
 
     def __init__(
@@ -40,11 +42,13 @@ class AuthRoom:
         basic_cache_size: int = 10_000,
         clock: Clock = time.time,
         changes: Changes = UNHEARD,
+        guest_keys: GuestKeys | None = None,
     ) -> None:
         self._documents = documents
         self._system = system
+        self.guests = GuestTokens(documents, guest_keys, clock=clock)
         self._keys = SigningKeys(documents, limit=key_cache_size)
-        self._tokens = TokenVerifier(documents, system, self._keys, clock=clock, changes=changes)
+        self._tokens = TokenVerifier(documents, system, self._keys, self.guests, clock=clock, changes=changes)
         self._basic = BasicVerifier(documents, views, system, limit=basic_cache_size, clock=clock)
         self._restrictions = TokenRestrictions(documents, system)
 
@@ -112,9 +116,8 @@ class AuthRoom:
             or not may_access(caller, requested)
         ):
             raise AccessDenied("account_not_below")
-        if not is_superduper_admin(caller):
-            access = Access(identity.account_id, requested, endpoint, arguments, verb)
-            await self._restrictions.check(identity, access)
+        access = Access(identity.account_id, requested, endpoint, arguments, verb)
+        await self._restrictions.check(identity, access, is_superduper_admin=is_superduper_admin(caller))
 
     def flush(self, database: str, doc_id: str) -> None:
         """A document has changed: forget what it gave. ``database`` is its real name, with slashes."""

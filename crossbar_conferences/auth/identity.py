@@ -52,6 +52,11 @@ class Identity:
         return self._text("conference_id")
 
     @property
+    def is_guest(self) -> bool:
+        """Whether the caller is nobody of the account, who may look at one conference."""
+        return self.conference_id is not None
+
+    @property
     def original_account_id(self) -> str | None:
         """Goes into a saved document's ``pvt_original_auth_account_id``."""
         return self._text("original_account_id")

@@ -58,6 +58,8 @@ class SigningKeys:
     ) -> None:
         self._documents = documents
         self._public: BoundedCache[str, RSAPublicKey] = BoundedCache(limit, max_age, clock)
+        #: Grows with every change: what was being read meanwhile may be what was there before.
+        self._flushes = 0
 
     async def public(self, key_id: object) -> RSAPublicKey | None:
         """The public key of an id that came from outside; ``None`` when there is none."""
@@ -66,13 +68,15 @@ class SigningKeys:
         known = self._public.get(key_id)
         if known is not None:
             return known
+        flushes = self._flushes
         pem = await self._pem(key_id)
         # The private half is not used here, and to check it would hold up the loop for long.
         private = _load(pem, key_id, checked=False) if pem is not None else None
         if private is None:
             return None
         public = private.public_key()
-        self._public.put(key_id, public)
+        if flushes == self._flushes:
+            self._public.put(key_id, public)
         return public
 
     async def private(self, key_id: str) -> RSAPrivateKey | None:
@@ -88,10 +92,12 @@ class SigningKeys:
     def flush(self, database: str, doc_id: str) -> None:
         """Forget what a changed document gave."""
         if database == DATABASE:
+            self._flushes += 1
             self._public.drop(doc_id)
 
     def flush_all(self) -> None:
         """Forget everything: change messages may have been missed."""
+        self._flushes += 1
         self._public.clear()
 
 

@@ -1,6 +1,7 @@
 """Token restrictions: what an account or the system lets tokens do, by login method and privilege.
 
-Pure matching first, then the small loader. Source: data.md 7.3.
+Pure matching first, then the small loader. What a user's scopes say comes on top (``scopes.py``).
+Source: data.md 7.3.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from .access import is_below
 from .failures import TokenRestricted
 from .identity import Identity, is_document_id
 from .port import Documents, live_document
+from .scopes import ScopeRestrictions, laid_over
 from .system_config import SystemConfig
 
 CATEGORY: Final = "crossbar.token_restrictions"
@@ -107,18 +109,27 @@ class TokenRestrictions:
     def __init__(self, documents: Documents, system: SystemConfig) -> None:
         self._documents = documents
         self._system = system
+        self._scopes = ScopeRestrictions(documents)
 
-    async def check(self, identity: Identity, access: Access) -> None:
-        """Raises `TokenRestricted` when the token may not do this."""
-        by_level = await self._by_level(identity)
-        if by_level is None:
-            return
-        if not isinstance(by_level, Mapping):
-            raise TokenRestricted("token_restricted")
-        name = await self._privilege(identity)
-        level = _pick(by_level, name)
+    async def check(self, identity: Identity, access: Access, *, is_superduper_admin: bool = False) -> None:
+        """Raises `TokenRestricted` when the token may not do this.
+
+        The restrictions of tokens spare the cluster's master; those of a user's scopes do not."""
+        level = None if is_superduper_admin else await self._level(identity)
+        above = await self._scopes.of(identity)
+        if above is not None and (level is None or isinstance(level, Mapping)):
+            level = above if level is None else laid_over(level, above)
         if level is not None and not allows(level, access):
             raise TokenRestricted("token_restricted")
+
+    async def _level(self, identity: Identity) -> Any:
+        """The restrictions for a user's privilege level; ``None`` for none."""
+        by_level = await self._by_level(identity)
+        if by_level is None:
+            return None
+        if not isinstance(by_level, Mapping):
+            raise TokenRestricted("token_restricted")
+        return _pick(by_level, await self._privilege(identity))
 
     async def _by_level(self, identity: Identity) -> Any:
         method = identity.method or ANY

@@ -68,6 +68,8 @@ class SystemConfig:
         self._documents = documents
         self._scopes = (node_name, zone, "default")
         self._made: Derived[Callable[[Category], Any], Any] = Derived(changes, time.monotonic, limit=100)
+        #: What was made last, and of which document: most changes are of other ones.
+        self._last: dict[Callable[[Category], Any], tuple[Document | None, Any]] = {}
 
     async def value(self, category: str, path: Path, default: Any = None) -> Any:
         """One setting; ``default`` when no scope has it, or the document is not there."""
@@ -100,7 +102,10 @@ class SystemConfig:
         if known is not None:
             return known
         heard = self._made.changes.heard
-        found = make(await self.category(name))
+        category = await self.category(name)
+        last = self._last.get(make)
+        found: Made = last[1] if last is not None and last[0] is category.document else make(category)
+        self._last[make] = (category.document, found)
         self._made.keep(make, found, heard, (DATABASE,))
         return found
 

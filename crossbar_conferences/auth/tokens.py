@@ -1,7 +1,9 @@
 """Tokens that Kazoo minted, and who they stand for.
 
 Checked in Kazoo's order: algorithm, signature, expiry, identity; then the account. Nothing is
-read from the store for an identity before the signature holds. Source: data.md 6.1-6.6.
+read from the store for an identity before the signature holds. Guests' tokens go their own way
+(``guests.py``): our key makes guests only, and Kazoo's keys make no token of our issuer.
+Source: data.md 6.1-6.6.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from . import jwt
 from .access import ends_at, expired_at, is_below
 from .bounded import BoundedCache
 from .failures import AccountExpired, InvalidCredentials
+from .guests import GuestTokens
 from .identity import Identity, Kind, is_document_id, is_id
 from .keys import DATABASE, SigningKeys
 from .port import Documents, live_document, together
@@ -67,6 +70,7 @@ class TokenVerifier:
         documents: Documents,
         system: SystemConfig,
         keys: SigningKeys,
+        guests: GuestTokens,
         *,
         clock: Clock = time.time,
         changes: Changes = UNHEARD,
@@ -74,6 +78,7 @@ class TokenVerifier:
         self._documents = documents
         self._system = system
         self._keys = keys
+        self._guests = guests
         self._clock = clock
         self._known: BoundedCache[str, _Known] = BoundedCache(_KNOWN_TOKENS, _KNOWN_SECONDS, time.monotonic)
         self._settled: Derived[tuple[str, str | None, str], _Settled] = Derived(
@@ -116,7 +121,10 @@ class TokenVerifier:
         return min((end for end in ends if end is not None), default=math.inf)
 
     async def _settle(self, token: str, claimed_account: str | None, kind: Kind) -> _Settled:
-        known = await self._signed(token)
+        known = self._known.get(token)
+        if known is None and jwt.is_own(token):
+            return await self._guest(token, claimed_account, kind)
+        known = await self._signed(token, known)
         claims = known.claims
         jwt.check_expiry(claims, self._clock())
         if claims.get("iss") != "kazoo":
@@ -130,11 +138,20 @@ class TokenVerifier:
             raise InvalidCredentials("other_account_claimed")
         account = await self._checked_account(account_id, known)
         _refuse_expired(account, self._clock())
-        return await self._masqueraded(account, Identity(account_id, owner_id, kind, claims))
+        settled = await self._masqueraded(account, Identity(account_id, owner_id, kind, claims))
+        if claims.get("conference_id") is not None:
+            # Kazoo's own conference token; one that names nothing readable is no user's either.
+            await self._guests.check_kazoos(settled.identity)
+        return settled
 
-    async def _signed(self, token: str) -> _Known:
+    async def _guest(self, token: str, claimed_account: str | None, kind: Kind) -> _Settled:
+        identity, account = await self._guests.verified(token, kind)
+        if claimed_account and claimed_account != identity.account_id:
+            raise InvalidCredentials("other_account_claimed")
+        return _Settled(identity, (account,))
+
+    async def _signed(self, token: str, known: _Known | None) -> _Known:
         """The token, once its signature is found to hold under the key as it is now."""
-        known = self._known.get(token)
         key_id = jwt.key_id(token) if known is None else known.key_id
         key = await self._keys.public(key_id)
         if key is None:

@@ -45,18 +45,6 @@ def public_fields(document: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in document.items() if not is_private(key)}
 
 
-def for_guest(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Public fields as a public link's guest sees them: without PINs and passwords.
-
-    With them a member could come back as a moderator."""
-    shown = {key: value for key, value in fields.items() if not key.startswith("bridge_")}
-    for role in ("member", "moderator"):
-        given = shown.get(role)
-        if isinstance(given, Mapping):
-            shown[role] = {key: value for key, value in given.items() if key != "pins"}
-    return shown
-
-
 def private_fields(document: Mapping[str, Any]) -> dict[str, Any]:
     """The rest."""
     return {key: value for key, value in document.items() if is_private(key)}

@@ -117,7 +117,7 @@ async def _state(store: CouchStore, database: str) -> str:
 
 
 async def check_key(settings: Settings, store: CouchStore) -> Finding:
-    """Whether Kazoo's tokens can be verified, and guests' tokens signed."""
+    """Whether Kazoo's tokens can be verified."""
     documents = StoreDocuments(store)
     system = SystemConfig(documents, settings.node_name, settings.zone)
     advice = "start Kazoo's crossbar once: it makes them"

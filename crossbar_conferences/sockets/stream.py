@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 import structlog
@@ -24,6 +24,15 @@ from .hub import Hub
 from .resuming import ATTEMPTS, Looker, ResumeFailed, Resumption
 
 log = structlog.get_logger(__name__)
+
+
+#: Gives what a client may see of an ``event`` or a ``room``; guests see less than others.
+Seen = Callable[[Literal["event", "room"], Mapping[str, Any]], Mapping[str, Any]]
+
+
+def everything(kind: Literal["event", "room"], shown: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`Seen` for whoever may see all."""
+    return shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,8 @@ class _Stream:
     """One client; the hub's subscriber."""
 
     queue: asyncio.Queue[bytes]
+    #: What the client may see of an event's data or a snapshot's.
+    seen: Seen
     over: bool = False
     waiting: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -98,13 +109,14 @@ class EventStreams:
         conference_id: str,
         looker: Looker,
         headers: Mapping[str, str],
+        seen: Seen = everything,
     ) -> web.StreamResponse:
         """Stream until the client goes, is too slow, or we go."""
         subscription = parse(f"conference.event.*.{conference_id}.*", account_id)
         response = web.StreamResponse(
             headers={**headers, "content-type": "text/event-stream", "cache-control": "no-store"}
         )
-        stream = _Stream(asyncio.Queue(self._limits.queue))
+        stream = _Stream(asyncio.Queue(self._limits.queue), seen)
         self._streams.add(stream)
         try:
             await self._hub.hold(subscription)
@@ -140,14 +152,15 @@ class EventStreams:
             missed = resumption.missed()
             if missed is not None:
                 self._hub.attach(stream, subscription)
-                return self._snapshot(resumption) + b"".join(map(_pushed, missed))
+                told = [_shown(orjson.loads(frame), stream.seen) for frame in missed]
+                return self._snapshot(resumption, stream.seen) + b"".join(told)
         raise ResumeFailed
 
-    def _snapshot(self, resumption: Resumption) -> bytes:
+    def _snapshot(self, resumption: Resumption, seen: Seen) -> bytes:
         return b"".join(
             _event(
                 "snapshot",
-                orjson.dumps(self._show_room(room, self._clock())),
+                orjson.dumps(seen("room", self._show_room(room, self._clock()))),
                 resumption.sequences[conference_id],
             )
             for conference_id, room in resumption.rooms.items()
@@ -166,7 +179,7 @@ class EventStreams:
             # Events passed unheard: how things are now is worth more than what waited.
             self._hub.detach(stream, subscription)
             return await self._begin(stream, subscription, None, looker)
-        return b"".join(map(_shown, values))
+        return b"".join(_shown(value, stream.seen) for value in values)
 
     async def _write(self, response: web.StreamResponse, text: bytes) -> None:
         if text:
@@ -179,12 +192,9 @@ def _last_event_id(request: web.BaseRequest) -> int | None:
     return int(last) if last.isascii() and last.isdecimal() and len(last) < 20 else None
 
 
-def _pushed(frame: bytes) -> bytes:
-    return _shown(orjson.loads(frame))
-
-
-def _shown(value: Mapping[str, Any]) -> bytes:
-    return _event(value["data"].get("event", "event"), orjson.dumps(value["data"]), value.get("seq"))
+def _shown(value: Mapping[str, Any], seen: Seen) -> bytes:
+    data = seen("event", value["data"])
+    return _event(data.get("event", "event"), orjson.dumps(data), value.get("seq"))
 
 
 def _event(name: str, data: bytes, sequence: int | None) -> bytes:

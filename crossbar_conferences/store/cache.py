@@ -18,6 +18,9 @@ from .port import DatabaseMissing, Document, DocumentMissing, Store
 
 Key = tuple[str, str]
 
+#: Documents of which is remembered when their change was told of: for as long as a write takes.
+_TOLD = 1_000
+
 
 @dataclass(slots=True)
 class CacheCounters:
@@ -49,8 +52,11 @@ class DocumentCache:
         self._running: set[asyncio.Task[Document | None]] = set()
         #: Grows with everything that makes a read out of date.
         self._flushes = 0
-        #: Grows with every change that somebody else made, or may have made.
+        #: Grows with every change, also our own ones and those to what is kept already.
         self.heard = 0
+        #: When (in `heard`) a document's change was last told of; before ``_told_from`` nobody knows.
+        self._told: OrderedDict[Key, int] = OrderedDict()
+        self._told_from = 0
         #: Grows with those that concern what others derived from documents (`derived.py`).
         self.generation = 0
         self._watched: set[str] = set()
@@ -123,26 +129,41 @@ class DocumentCache:
     def put(self, database: str, document: Document, heard: int | None = None) -> None:
         """What we have just written ourselves; ``heard`` as it was before the write began.
 
-        A change that was heard meanwhile may have come after the write: then nothing is kept."""
+        A change of it that was told of meanwhile may have come after the write: then nothing is
+        kept. What was derived ends here, and once more with the message about the write."""
         key = (database, document["_id"])
-        self._overtake(key)
-        if heard is None or heard == self.heard:
-            self._keep_document(key, document)
-        else:
+        self._changed(key)
+        if heard is not None and max(self._told.get(key, 0), self._told_from) > heard:
             self._forget(key)
+        else:
+            self._keep_document(key, document)
 
     def flush(self, database: str, doc_id: str, rev: str | None = None) -> None:
-        """A document has changed somewhere, to a revision; when that is what is kept, it stays."""
+        """A document has changed somewhere, to a revision; when that is what is kept, it stays.
+
+        What was derived ends in any case. That the cache holds the revision says when the document
+        was read last, not that whatever was decided on it was decided after that."""
         key = (database, doc_id)
         kept = self._kept.get(key)
+        self._changed(key)
+        self._told[key] = self.heard
+        self._told.move_to_end(key)
+        if len(self._told) > _TOLD:
+            self._told_from = self._told.popitem(last=False)[1]
         if rev is not None and kept is not None and kept[1] is not None and kept[1].get("_rev") == rev:
             return
         self.counters.flushes += 1
-        self.heard += 1
-        if database in self._watched:
-            self._begin_generation()
         self._forget(key)
-        self._overtake(key)
+
+    def flush_database(self, database: str) -> None:
+        """A database is gone, or another one under its name: nothing that is kept of it is right."""
+        for place in (self._kept, self._absent, self._reads):
+            for key in [key for key in place if key[0] == database]:
+                del place[key]
+        self.counters.flushes += 1
+        self._changed((database, ""))
+        self._told.clear()
+        self._told_from = self.heard
 
     def set_feed(self, is_up: bool) -> None:
         """Change messages are heard from now on, or not."""
@@ -152,6 +173,8 @@ class DocumentCache:
         self._reads.clear()
         self._flushes += 1
         self.heard += 1
+        self._told.clear()
+        self._told_from = self.heard
         self._begin_generation()
 
     async def close(self) -> None:
@@ -189,15 +212,18 @@ class DocumentCache:
         self._kept.pop(key, None)
         self._absent.pop(key, None)
 
+    def _changed(self, key: Key) -> None:
+        self.heard += 1
+        if key[0] in self._watched:
+            self._begin_generation()
+        # A read that is under way may bring what was there before: its result is not kept.
+        self._reads.pop(key, None)
+        self._flushes += 1
+
     def _begin_generation(self) -> None:
         # Nothing is left of the old one, so nothing of it is watched: what is kept next says anew.
         self.generation += 1
         self._watched.clear()
-
-    def _overtake(self, key: Key) -> None:
-        # A read that is under way may bring what was there before: its result is not kept.
-        self._reads.pop(key, None)
-        self._flushes += 1
 
     def _keep_document(self, key: Key, found: Document | None) -> None:
         if not self._feed:

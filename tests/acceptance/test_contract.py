@@ -24,7 +24,7 @@ from crossbar_conferences.api.routes import ROUTES, Route
 from crossbar_conferences.commands.idempotency import Alone, AnswerUnknown
 from crossbar_conferences.logs import add_context
 from crossbar_conferences.store.memory import MemoryStore
-from crossbar_conferences.store.port import DatabaseMissing, StoreFault
+from crossbar_conferences.store.port import DatabaseMissing, StoreFault, StoreRefused
 from tests.support.answers import Answer
 from tests.support.brokers import eventually
 from tests.support.contract import JSON, check
@@ -350,6 +350,19 @@ async def _request_timeout(house: House) -> Answer:
         async with hasty.http.put(url, data=endless(), headers=headers) as response:
             text = await response.text()
         return Answer(response.status, response.headers, text, json.loads(text))
+
+
+async def _guests_unavailable(house: House) -> Answer:
+    def refuse(operation: str, database: str) -> None:
+        if database == "crossbar_conferences":
+            raise StoreRefused("a secret of the house")
+
+    given = {"account_name": "x", "conference_name": "x", "conference_pin": "1"}
+    usual, house.store.before = house.store.before, refuse
+    try:
+        return await house.put("/v2/conference_auth", given, who=None)
+    finally:
+        house.store.before = usual
 
 
 async def _overloaded(house: House) -> Answer:

@@ -9,11 +9,14 @@ import asyncio
 import secrets
 from collections.abc import Coroutine
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from crossbar_conferences.api.patience import Patience
+from crossbar_conferences.auth import StoreDocuments, mint
+from crossbar_conferences.kapi import configuration
 from crossbar_conferences.store.names import account_database
 from crossbar_conferences.store.port import Document, DocumentMissing
 from tests.support.brokers import eventually
@@ -24,10 +27,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 async def known(house: House, path: str, **options: Any) -> None:
     """Ask until it is answered from memory."""
+    # A notice of our own that came later would end what is warmed here.
+    await house.quiet()
     for _ in range(3):
         answer = await house.get(path, **options)
         assert answer.status == 200, answer.text
-    await house.quiet()
+    house.forget()
 
 
 async def changed(house: House, account_id: str, doc_id: str, action: str = "edited", **fields: Any) -> None:
@@ -57,6 +62,41 @@ async def test_a_deleted_user_is_out_at_once(house: House) -> None:
     assert (await house.get(path, who="joe")).status == 200
 
 
+async def test_a_message_about_what_was_read_already_ends_what_was_decided_before(house: House) -> None:
+    """The new document was read before its message came: the decision on the old one ends all the same."""
+    made = await house.create()
+    path, joe = house.path(made), house.data.users["joe"].id
+    await known(house, path, who="joe")
+    before = await house.stored(joe)
+    deleted = {**before, "pvt_deleted": True}
+    deleted["_rev"] = await house.store.inner.put(house.database, deleted)
+    # As when the cache was full: the old one is pushed out, the new one is read.
+    house.service.cache._kept.pop((house.database, joe))
+    assert (await house.service.cache.document(house.database, joe) or {})["pvt_deleted"] is True
+    try:
+        await house.service.announcer.announce("deleted", house.database.replace("/", "%2F"), deleted)
+        await house.quiet()
+        assert (await house.get(path, who="joe")).status == 401
+    finally:
+        await changed(house, house.account, joe, pvt_deleted=False)
+    assert (await house.get(path, who="joe")).status == 200
+
+
+async def test_an_account_whose_other_document_is_deleted_is_read_anew(house: House) -> None:
+    """Kazoo tells of an account by its copy in the accounts database, and of databases by name."""
+    database = house.database
+    for message in ("accounts", database):
+        assert await house.service.cache.document(database, house.account) is not None
+        origin = house.service.bus.origin()
+        document = {"_id": house.account, "pvt_type": "account"}
+        told = configuration.document_change("edited", message.replace("/", "%2F"), document, origin)
+        if message == database:
+            body = {**told.body, "Event-Name": "db_deleted", "ID": database, "Database": database}
+            told = replace(told, routing_key=f"db_deleted.{database}.database.x", body=body)
+        await house.service.bus.cast(told)
+        await eventually(lambda: house.service.cache.peek(database, house.account) is None)
+
+
 async def test_new_restrictions_hold_at_once(house: House) -> None:
     """A restriction of the account's tokens refuses what was allowed a moment ago."""
     made = await house.create()
@@ -72,6 +112,64 @@ async def test_new_restrictions_hold_at_once(house: House) -> None:
     finally:
         await changed(house, house.account, "token_restrictions", restrictions={})
     assert (await house.get(house.path(made), who="joe")).status == 200
+
+
+async def test_a_user_who_may_only_read_can_do_nothing_but_read(house: House) -> None:
+    """By a scope restriction of Kazoo 5: at once when it is named, widened, taken away and deleted."""
+    made = await house.create()
+    joe = house.data.users["joe"].id
+    documents = StoreDocuments(house.store.inner)
+    token = await mint(documents, house.account, joe, claims={"scope": "api:ro"})
+    headers = {"X-Auth-Token": token}
+    path = house.path(made)
+
+    async def statuses() -> list[int]:
+        """Of reading, and of writing and commanding in each way."""
+        asked = [
+            await house.call(method, where, body, who=None, headers=headers)
+            for method, where, body in (
+                ("GET", path, None),
+                ("GET", house.path(), None),
+                ("PUT", house.path(), {"data": {"name": secrets.token_hex(8)}}),
+                ("POST", path, {"data": {"name": secrets.token_hex(8)}}),
+                ("PATCH", path, {"data": {"play_name": True}}),
+                ("PUT", path, {"data": {"action": "lock"}}),
+                ("PUT", house.path(made, "participants"), {"data": {"action": "mute"}}),
+                ("PUT", house.path(made, "participants", "1"), {"data": {"action": "mute"}}),
+                ("PUT", f"/v2/accounts/{house.account}/conference_auth/{made}", {"data": {}}),
+                ("POST", path, {"data": {}, "verb": "DELETE"}),
+                ("DELETE", path, None),
+            )
+        ]
+        return [answer.status for answer in asked]
+
+    only_reads = [200, 200, *[403] * 9]
+    read_only = {"_": [{"rules": {"#": ["GET"]}}]}
+    await known(house, path, who=None, headers=headers)
+    await changed(house, house.account, joe, scope_restrictions=["api:ro"])
+    try:
+        # A document that is not there restricts nothing, in Kazoo either.
+        assert (await house.get(path, who=None, headers=headers)).status == 200
+        await changed(
+            house,
+            house.account,
+            "api:ro",
+            "created",
+            pvt_type="scope_restriction",
+            token_restrictions={"conferences": [{"rules": {}}]},
+        )
+        assert (await house.get(path, who=None, headers=headers)).status == 403
+        await changed(house, house.account, "api:ro", token_restrictions=read_only)
+        await known(house, path, who=None, headers=headers)
+        assert await statuses() == only_reads
+        assert house.spoken == []
+        assert (await house.get(path, who="joe")).status == 200
+        await changed(house, house.account, "api:ro", "deleted", pvt_deleted=True)
+        lock = await house.put(path, {"action": "lock"}, who=None, headers=headers)
+        assert lock.status != 403
+    finally:
+        await changed(house, house.account, joe, scope_restrictions=[])
+    assert (await house.put(path, {"action": "lock"}, who=None, headers=headers)).status != 403
 
 
 async def test_an_account_that_moves_away_is_out_of_reach(house: House) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -10,8 +12,13 @@ import jwt
 import pytest
 import pytest_asyncio
 
-from crossbar_conferences.store.names import account_database
-from tests.support.world import Answer, World
+from crossbar_conferences.auth import StoreDocuments, mint
+from crossbar_conferences.auth.guest_keys import GuestKeys
+from crossbar_conferences.store.memory import MemoryStore
+from crossbar_conferences.store.names import account_database, encoded
+from crossbar_conferences.store.port import Document, DocumentMissing, StoreRefused
+from crossbar_conferences.store.reservations import DATABASE
+from tests.support.world import Answer, World, beside
 
 DOMAIN = "https://join.example/room"
 CONFIG = "crossbar.conference_auth"
@@ -57,20 +64,25 @@ def _claims(token: str) -> dict[str, Any]:
 
 
 async def test_a_link(domain: World) -> None:
-    """The link has a token for this conference, with the first PIN of its members."""
+    """The link has a token for this conference, without its PINs, that Kazoo cannot verify."""
     conference_id, _ = await _shareable(domain)
     answer = await _link(domain, conference_id)
     assert answer.status == 201, answer.text
     link, _, token = answer.data["link"].partition("?auth=")
     assert link == DOMAIN
     claims = _claims(token)
-    assert {key: claims[key] for key in ("account_id", "conference_id", "pin_number", "scope", "method")} == {
+    assert {key: claims[key] for key in ("account_id", "conference_id", "scope", "method")} == {
         "account_id": domain.account,
         "conference_id": conference_id,
-        "pin_number": "1234",
         "scope": "crossbar:conference_join",
         "method": "cb_conference_auth",
     }
+    assert set(claims) == {"iss", "account_id", "conference_id", "scope", "method", "binding", "exp"}
+    assert not {"1234", "5678"} & {str(value) for value in claims.values()}
+    header = jwt.get_unverified_header(token)
+    assert (header["alg"], claims["iss"]) == ("HS256", "crossbar_conferences")
+    with pytest.raises(DocumentMissing):
+        await domain.store.get("system_auth", header["kid"])
     shown = await domain.call("GET", domain.path(conference_id), who=token)
     assert shown.status == 200
     assert domain.published == []
@@ -144,7 +156,7 @@ async def test_a_guest_logs_in(domain: World) -> None:
         "conference_name": name,
     }
     claims = _claims(answer.body["auth_token"])
-    assert (claims["conference_id"], claims["pin_number"]) == (conference_id, "5678")
+    assert (claims["conference_id"], claims["iss"]) == (conference_id, "crossbar_conferences")
     assert answer.body["tokens"]["consumed"] == 35
     shown = await domain.call("GET", domain.path(conference_id), who=answer.body["auth_token"])
     assert (shown.status, shown.data["name"]) == (200, name)
@@ -285,6 +297,7 @@ async def test_what_a_guest_may_do(domain: World) -> None:
     file = domain.path(conference_id, "invite.ics")
     assert (await domain.call("GET", file, who=token, start="2026-01-01T10:00:00")).status == 200
 
+    joe = domain.data.users["joe"].id
     conferences = f"/v2/accounts/{domain.account}/conferences"
     body = {"data": {"name": "x"}}
     refused = [
@@ -308,6 +321,10 @@ async def test_what_a_guest_may_do(domain: World) -> None:
         await _link(domain, conference_id, who=token),
         await domain.call("POST", domain.path(conference_id), {**body, "verb": "DELETE"}, who=token),
         await domain.call("GET", f"{domain.path(conference_id)}?verb=delete", who=token),
+        await domain.call(
+            "GET", f"/v2/accounts/{domain.account}/users/{joe}/conferences/{conference_id}", who=token
+        ),
+        await domain.call("GET", f"/v2/accounts/{domain.account}/websockets", who=token),
     ]
     assert [answer.status for answer in refused] == [403] * len(refused)
     assert domain.published == []
@@ -340,3 +357,224 @@ async def test_a_guest_of_a_parent_is_no_guest_of_a_child(domain: World) -> None
     path = f"/v2/accounts/{domain.data.parent.id}/conference_auth/{conference_id}"
     token = (await domain.put(path, {"data": {}}, who="master")).data["link"].partition("?auth=")[2]
     assert (await domain.call("GET", domain.path(conference_id), who=token)).status == 403
+
+
+async def _told(world: World, doc_id: str, **fields: Any) -> None:
+    """Somebody else changes a document of the account, and tells of it, as every writer does."""
+    database = account_database(world.account)
+    document = {**await world.store.get(database, doc_id), **fields}
+    document["_rev"] = await world.store.put(database, document)
+    heard = world.service.cache.heard
+    await world.service.announcer.announce("edited", encoded(database), document)
+    await world.eventually(lambda: world.service.cache.heard > heard)
+
+
+ENDS: Mapping[str, Any] = {
+    "not shareable any more": {"allow_shareable_link": False},
+    "another PIN": {"member": {"pins": ["1234", "5679"]}},
+    "one PIN fewer": {"member": {"pins": ["1234"]}},
+    "no PINs": {"member": {"pins": []}},
+}
+
+
+@pytest.mark.parametrize("kazoos", [False, True], ids=["ours", "Kazoo's"])
+@pytest.mark.parametrize("by_others", [False, True], ids=["by us", "by others"])
+@pytest.mark.parametrize("why", ENDS)
+async def test_a_guest_is_out_as_soon_as_the_conference_says_so(
+    domain: World, why: str, by_others: bool, kazoos: bool
+) -> None:
+    """The next request, however well known the token was; set back, the token holds again."""
+    conference_id, _ = await _shareable(domain)
+    token = (await _link(domain, conference_id)).data["link"].partition("?auth=")[2]
+    if kazoos:
+        token = await mint(
+            StoreDocuments(domain.store),
+            domain.account,
+            method="cb_conference_auth",
+            claims={"conference_id": conference_id, "pin_number": "5678"},
+        )
+    path = domain.path(conference_id)
+    for _ in range(3):
+        assert (await domain.call("GET", path, who=token)).status == 200
+    before = {"allow_shareable_link": True, "member": {"pins": ["1234", "5678"]}}
+    for fields, expected in ((ENDS[why], 401), (before, 200)):
+        if by_others:
+            await _told(domain, conference_id, **fields)
+        else:
+            changed = await domain.call("PATCH", path, {"data": fields})
+            assert changed.status == 200, changed.text
+        for place in (path, domain.path(conference_id, "participants")):
+            assert (await domain.call("GET", place, who=token)).status == expected
+    assert (await domain.call("DELETE", path)).status == 200
+    assert (await domain.call("GET", path, who=token)).status == 401
+
+
+@pytest.mark.parametrize("change", [{"pvt_enabled": False}, {"enabled": False}, {"pvt_deleted": True}])
+async def test_a_guest_of_a_closed_account_is_out(domain: World, change: Mapping[str, Any]) -> None:
+    """Disabled or deleted, by a message about the account."""
+    conference_id, _ = await _shareable(domain)
+    token = (await _link(domain, conference_id)).data["link"].partition("?auth=")[2]
+    for _ in range(3):
+        assert (await domain.call("GET", domain.path(conference_id), who=token)).status == 200
+    before = await domain.store.get(account_database(domain.account), domain.account)
+    await _told(domain, domain.account, **change)
+    try:
+        assert (await domain.call("GET", domain.path(conference_id), who=token)).status == 401
+    finally:
+        kept = {name: before.get(name, name != "pvt_deleted") for name in change}
+        await _told(domain, domain.account, **kept)
+    assert (await domain.call("GET", domain.path(conference_id), who=token)).status == 200
+
+
+async def test_guests_see_names_and_flags(domain: World) -> None:
+    """In every answer, file and event that a guest's token can fetch: nothing that is not for strangers."""
+    secret = secrets.token_hex(6)
+    conference_id, name = await _shareable(
+        domain,
+        conference_numbers=[f"88{secrets.randbelow(10**8):08}"],
+        bridge_password=secret,
+        owner_id=domain.data.users["joe"].id,
+        notes=secret,
+        language="en-us",
+    )
+    document = await domain.document(conference_id)
+    await domain.start_room(
+        conference_id, "moderator=true name=Ann number=+4930111222", "name=+15559998877 number=+15559998877"
+    )
+    token = (await _link(domain, conference_id)).data["link"].partition("?auth=")[2]
+    hidden = (
+        secret,
+        document["conference_numbers"][0],
+        document["owner_id"],
+        "4930111222",
+        "5559998877",
+        "1234",
+        "5678",
+        "9999",
+        "@example.com",
+        "channel_vars",
+        "call_id",
+        "virtual",
+        "pvt_",
+    )
+
+    def check(text: str) -> None:
+        # Their own token and our own ids are theirs; the rest must hold none of these.
+        for own in (token, conference_id, domain.account):
+            text = text.replace(own, "")
+        assert [one for one in hidden if one in text] == []
+
+    others = await domain.call("GET", domain.path(conference_id))
+    assert "4930111222" in others.text
+    await domain.call("GET", domain.path(conference_id, "participants"))
+    for accept in ("application/json", "text/csv", "application/octet-stream"):
+        for query in ({}, {"fresh": "true"}, {"pretty_print": "true"}, {"fields": "conference_numbers"}):
+            for parts in ((), ("participants",), ("participants", "1"), ("participants", "2")):
+                where = domain.path(conference_id, *parts)
+                answer = await domain.call("GET", where, who=token, headers={"accept": accept}, **query)
+                assert answer.status == 200, answer.text
+                body = {key: value for key, value in answer.body.items() if key in ("data", "metadata")}
+                check(json.dumps(body))
+    seen = await domain.call("GET", domain.path(conference_id), who=token)
+    assert (seen.data["name"], seen.data["language"]) == (name, "en-us")
+    people = seen.body["metadata"]["participants"]
+    assert [one.get("caller_id_name") for one in people] == ["Ann", None]
+    assert [one["is_moderator"] for one in people] == [True, False]
+    assert seen.headers["etag"] != others.headers["etag"]
+    again = await domain.call("GET", domain.path(conference_id), who=token, headers={
+        "if-none-match": seen.headers["etag"]})  # fmt: skip
+    assert again.status == 304
+    file = await domain.call(
+        "GET", domain.path(conference_id, "invite.ics"), who=token, start="2026-01-01T10:00:00"
+    )
+    assert name in file.text.replace("\r\n ", "")
+    unfolded = file.text.replace("\r\n ", "")
+    assert not [one for one in hidden if one in unfolded.replace(conference_id, "")]
+    gone = await domain.call("GET", domain.path(conference_id, "participants", "77"), who=token)
+    assert gone.status == 404
+    check(gone.text)
+
+
+async def test_guests_hear_of_names_and_flags(domain: World) -> None:
+    """The stream of events begins with the room as guests see it, and goes on like that."""
+    conference_id, _ = await _shareable(domain)
+    await domain.start_room(conference_id, "name=Ann number=+4930111222")
+    token = (await _link(domain, conference_id)).data["link"].partition("?auth=")[2]
+    url = domain.service.base_url + domain.path(conference_id, "events")
+    heard = ""
+    async with asyncio.timeout(10), domain.http.get(url, headers={"X-Auth-Token": token}) as stream:
+        assert stream.status == 200
+        while "Ann" not in heard:
+            heard += (await stream.content.readline()).decode()
+        await domain.cluster.perform(
+            ["join", conference_id, f"{conference_id}-9@example.com", "name=Bob", "number=+4930333444"]
+        )
+        while "Bob" not in heard:
+            heard += (await stream.content.readline()).decode()
+    assert "event: snapshot" in heard
+    assert "event: add-member" in heard
+    for hidden in ("4930111222", "4930333444", "@example.com", "channel_vars", "call_id", "instance", "app_"):
+        assert hidden not in heard
+
+
+async def test_a_conference_token_of_kazoos_makes_a_guest(domain: World) -> None:
+    """One that crossbar made is taken for a guest and nothing more, whatever else it claims."""
+    conference_id, _ = await _shareable(domain)
+    token = await mint(
+        StoreDocuments(domain.store),
+        domain.account,
+        domain.data.users["boss"].id,
+        claims={"conference_id": conference_id, "pin_number": "1234"},
+    )
+    shown = await domain.call("GET", domain.path(conference_id), who=token)
+    assert shown.status == 200
+    assert "pins" not in shown.data["member"]
+    for refused in (
+        await domain.call("GET", f"/v2/accounts/{domain.account}/conferences", who=token),
+        await domain.act(conference_id, "lock", who=token),
+        await _link(domain, conference_id, who=token),
+    ):
+        assert refused.status == 403
+
+
+async def test_every_host_takes_every_hosts_guests(domain: World) -> None:
+    """The key is made once and kept in our own database; another sidecar finds it there."""
+    conference_id, _ = await _shareable(domain)
+    async with beside(domain) as other:
+        one, two = await asyncio.gather(_link(domain, conference_id), _link(other, conference_id))
+        tokens = [answer.data["link"].partition("?auth=")[2] for answer in (one, two)]
+        for world in (domain, other):
+            for token in tokens:
+                assert (await world.call("GET", world.path(conference_id), who=token)).status == 200
+        stored = await domain.store.get(DATABASE, "guest_key")
+        assert stored["secret"] not in one.text + two.text
+
+
+class _Refusing(MemoryStore):
+    """Our own database may be neither written nor made."""
+
+    async def put(self, database: str, document: Document) -> str:
+        """See `Store`."""
+        raise StoreRefused("no right")
+
+    async def create_database(self, database: str) -> None:
+        """See `Store`."""
+        raise StoreRefused("no right")
+
+
+async def test_without_our_own_database_there_are_no_guests(
+    domain: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clear 503 for link and login, whatever the PIN; nothing is signed with Kazoo's key instead."""
+    conference_id, name = await _shareable(domain)
+    account_name = await _account_name(domain)
+    monkeypatch.setattr(domain.service.auth.guests, "_keys", GuestKeys(_Refusing()))
+    given = {"account_name": account_name, "conference_name": name}
+    for answer in (
+        await _link(domain, conference_id),
+        await _login(domain, **given, conference_pin="1234"),
+        await _login(domain, **given, conference_pin="0000"),
+    ):
+        assert (answer.status, answer.body["message"]) == (503, "guest_links_unavailable")
+        assert answer.data == {"message": "guest links are not available"}
+    assert (await domain.call("GET", domain.path(conference_id))).status == 200
