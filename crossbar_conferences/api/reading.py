@@ -126,12 +126,12 @@ class Reader:
         conference_id = parameters["conference_id"]
         room = sighting.rooms.get(conference_id)
         guest = identity is not None and identity.conference_id is not None
-        key = (exchange.route, parameters["account_id"], conference_id, guest)
+        account_id, key = parameters["account_id"], (exchange.route, conference_id, guest)
         now = self.clock()
         # In an empty room nothing changes while time passes.
         second = int(now) if room is not None else 0
         objects, values = (answer.document, room), (second, sighting.worth)
-        found = self.renderings.get(key, objects, values)
+        found = self.renderings.get(account_id, key, objects, values)
         if found is None:
             data, metadata = make(exchange, room, now)
             answer.metadata.update(sighting.stamp() | metadata)
@@ -140,7 +140,7 @@ class Reader:
             found = rendered(data, envelope.answer_metadata(exchange), answer.revision, answer.etag)
             if found is None or answer.revision is None:
                 return
-            self.renderings.keep(key, objects, values, found)
+            self.renderings.keep(account_id, key, objects, values, found)
         answer.show(found)
 
     def tag(self, exchange: Exchange, room: Room | None) -> None:
