@@ -21,10 +21,12 @@ OVERHEAD: Final = 256
 
 
 class Bounds(NamedTuple):
-    """At most ``number`` pieces and ``size`` bytes; one owner has at most half of each."""
+    """At most ``number`` pieces and ``size`` bytes; one owner has at most ``number_each``, and half of
+    the bytes. Without that it is half of the number too."""
 
     number: int
     size: int
+    number_each: int | None = None
 
 
 class _Entry(NamedTuple, Generic[Value]):
@@ -37,7 +39,7 @@ class FairCache(Generic[Key, Value]):
     """Values by owner and key; of each owner those that were used last."""
 
     def __init__(self, bounds: Bounds) -> None:
-        self._numbers: Shares = Shares(bounds.number, max(bounds.number // 2, 1))
+        self._numbers: Shares = Shares(bounds.number, bounds.number_each or max(bounds.number // 2, 1))
         self._sizes: Shares = Shares(bounds.size, max(bounds.size // 2, 1))
         self._owners: dict[str, OrderedDict[Key, _Entry[Value]]] = {}
         #: Owners by the binary length of what they hold: who holds most is in the highest, or nearly.

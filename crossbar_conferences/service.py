@@ -18,7 +18,7 @@ from .api.conferences import CollectionHandler, DocumentHandler
 from .api.envelope import frame
 from .api.events import EventsHandler
 from .api.exchange import Answer
-from .api.gate import ADMISSIONS, Gate
+from .api.gate import ADMISSION_BYTES, ADMISSIONS, ADMISSIONS_EACH, Gate
 from .api.invites import Calendar, InvitesHandler
 from .api.links import GuestLoginHandler, Links, PublicLinkHandler
 from .api.listeners import Listeners
@@ -293,7 +293,13 @@ class Service:
             self.system,
             self.charger,
             self.clock,
-            Derived(self.cache, time.monotonic, limit=ADMISSIONS),
+            Derived(
+                self.cache,
+                time.monotonic,
+                limit=ADMISSIONS,
+                each=ADMISSIONS_EACH,
+                size=ADMISSION_BYTES,
+            ),
             charge_valid_tokens=settings.charge_valid_tokens,
         )
         reader = Reader(self.documents, self.live, self.reservations, self.clock, Renderings())

@@ -3,7 +3,8 @@
 A page depends on every document of its database, so any change there drops all of the database's
 pages. Bounded in rows, bytes and age; no database takes more than its share. Misses of one page at
 the same time share one read, which goes on when a caller is cancelled. While the
-feed of change messages is down nothing is kept, since nobody would tell what has become stale. Source: data.md 4; issue "live state" 4.
+feed of change messages is down nothing is kept, since nobody would tell what has become stale.
+Source: data.md 4; issue "live state" 4.
 """
 
 from __future__ import annotations
