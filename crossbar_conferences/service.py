@@ -173,7 +173,7 @@ class Service:
         self.metrics: Metrics = Metrics(self)
         self.load: Load = Load(_load_limits(settings), self.metrics.observe_request)
         self.claims: Claims = ALONE if share is None else share.claims
-        self._keys: IdempotencyKeys[Answer] = IdempotencyKeys(
+        self.keys: IdempotencyKeys[Answer] = IdempotencyKeys(
             steady,
             ANSWERS,
             keep=settings.idempotency_seconds,
@@ -236,7 +236,7 @@ class Service:
         await self.hub.start()
         stack.push_async_callback(self.hub.close)
         stack.push_async_callback(self.inviter.close)
-        stack.push_async_callback(self._keys.close)
+        stack.push_async_callback(self.keys.close)
         # Notices of changed documents come in bursts when Kazoo migrates.
         await self.bus.listen(
             self._on_change,
@@ -312,7 +312,7 @@ class Service:
             channel_timeout=settings.search_timeout_ms / 1000,
             channel_category=settings.channel_query_category,
         )
-        repeats = Repeats(self._keys)
+        repeats = Repeats(self.keys)
         actions = Actions(
             reader, self.executor, dialer, repeats, settings.wait_limit_ms, settings.dial_timeout_ms
         )

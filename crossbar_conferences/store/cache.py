@@ -70,6 +70,11 @@ class DocumentCache:
         return len(self._kept)
 
     @property
+    def size(self) -> int:
+        """Bytes of the documents in memory, as JSON."""
+        return self._kept.size
+
+    @property
     def is_heard(self) -> bool:
         """Whether somebody tells of changes now."""
         return self._feed

@@ -166,7 +166,7 @@ async def test_answers_under_keys_are_bounded_in_bytes(accounts: tuple[Sidecar, 
     for number in range(30):
         answer = await main.call("PUT", path, mute, **{"Idempotency-Key": f"k{number}"})
         assert answer.status == 201
-    assert main.service._keys.size <= 200_000
+    assert main.service.keys.size <= 200_000
     done = published.published
     newest = await main.call("PUT", path, mute, **{"Idempotency-Key": "k29"})
     assert (newest.status, newest.headers["idempotency-replayed"]) == (201, "true")
