@@ -106,6 +106,11 @@ class Exchange:
         if self.place is not None and self.identity is not None:
             self.place.wait(self.identity.account_id)
 
+    def becomes_stream(self) -> None:
+        """The request goes on for hours, and has limits of its own."""
+        if self.place is not None:
+            self.place.stream()
+
     @property
     def account_id(self) -> str:
         """The account of the path."""

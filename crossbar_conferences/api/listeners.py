@@ -75,7 +75,10 @@ class Listeners:
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         watch = ConnectionWatch(
-            server, headers=settings.header_timeout_seconds, send=settings.send_timeout_seconds
+            server,
+            headers=settings.header_timeout_seconds,
+            send=settings.send_timeout_seconds,
+            unsent=settings.unsent_bytes,
         )
         self._watches.append(watch)
         self._stack.push_async_callback(watch.close)

@@ -202,12 +202,11 @@ class Pipeline:
         )
         exchange.wants_csv = representation.csv
         exchange.negotiated = True
-        if route.name in self.streamers:
-            patience.end()
-            place.stream()
-            return await self.streamers[route.name](exchange, request)
         if exchange.identity is not None:
             place.claim(exchange.identity.account_id)
+        if route.name in self.streamers:
+            patience.end()
+            return await self.streamers[route.name](exchange, request)
         return await self._run(exchange, self.handlers[route.name], patience)
 
     async def _run(self, exchange: Exchange, handler: Handler, patience: Patience) -> web.Response:

@@ -111,6 +111,13 @@ class Settings:
     send_timeout_seconds: float = _seconds(
         30.0, "how long a client may take nothing of its answer before it is dropped"
     )
+    unsent_bytes: int = _row(
+        "integer",
+        268_435_456,
+        "bytes of answers that clients of one port may leave unread; beyond it the slowest are dropped",
+        minimum=1_000_000,
+        maximum=1_000_000_000_000,
+    )
     idle_timeout_seconds: float = _seconds(120.0, "how long an idle connection is kept")
     shutdown_timeout_seconds: float = _seconds(10.0, "how long running requests may take at shutdown")
     drain_seconds: float = _row(

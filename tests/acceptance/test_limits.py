@@ -8,7 +8,7 @@ import resource
 import secrets
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import aiohttp
 import orjson
@@ -217,6 +217,20 @@ async def test_answer_that_is_not_taken(sidecar: Sidecar) -> None:
         client.say((head(sidecar, path=sidecar.path(conference_id)) + b"\r\n") * 100)
         await eventually(lambda: _dropped(sidecar) == 1)
     await fine(sidecar)
+
+
+async def test_answers_that_nobody_takes_are_bounded_in_bytes() -> None:
+    """Many clients that ask and do not read, each for less long than it may: the first of them are dropped
+    when all together leave too much, and others are served."""
+    async with limited(unsent_bytes="1000000", send_timeout_seconds="60") as sidecar:
+        conference_id = await sidecar.created(list=["x" * 190] * 900)
+        ask = (head(sidecar, path=sidecar.path(conference_id)) + b"\r\n") * 32
+        async with AsyncExitStack() as clients:
+            for _ in range(12):
+                client = await clients.enter_async_context(raw(sidecar, reads=False))
+                client.say(ask)
+            await eventually(lambda: 0 < _dropped(sidecar) < 12)
+            await fine(sidecar)
 
 
 def _dropped(sidecar: Sidecar) -> int:
