@@ -193,7 +193,7 @@ async def test_an_answer_that_is_too_long_is_done_once() -> None:
 async def test_documents_of_one_account_push_out_nobody() -> None:
     """An account that reads more documents than are kept leaves another's, and what everybody's tokens are
     checked with, in memory."""
-    async with two(document_cache_size="80", document_cache_bytes="100000") as (main, other):
+    async with two(document_cache_size="40", document_cache_bytes="200000") as (main, other):
         theirs = await other.created()
         await other.get(theirs)
         store = main.service.store_counters
@@ -204,4 +204,4 @@ async def test_documents_of_one_account_push_out_nobody() -> None:
         before = store.requests
         assert (await other.get(theirs)).status == 200
         assert store.requests == before
-        assert len(main.service.cache) <= 80 and len(main.service.pages) <= 80
+        assert len(main.service.cache) <= 40 and len(main.service.pages) <= 40
