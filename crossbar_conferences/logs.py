@@ -26,17 +26,32 @@ _SECRET_KEYS = frozenset(
 #: Loggers of libraries that print a traceback for each try to reach a lost broker: broker/ says it in a line.
 TALKATIVE = ("aio_pika", "aiormq")
 
-#: Texts that are a token or hold a password, wherever they stand: JWTs, PEM keys, URLs with a password.
+#: Texts that are a token or hold a password, wherever they stand: JWTs, PEM keys, URLs with a password,
+#: and whatever is called a token or password in a query, a header, or a value that is shown in a text.
 _SECRET_TEXTS = (
     (re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*"), "[token]"),
     (re.compile(r"-----BEGIN[^-]*KEY-----.*?(-----END[^-]*KEY-----|$)", re.DOTALL), "[key]"),
     (re.compile(r"(://[^/\s:@]*:)[^/\s@]+@"), r"\1***@"),
     (re.compile(r"(?i)((?:bearer|basic)\s+)[\w.+/=-]+"), r"\1[token]"),
+    (
+        re.compile(
+            r"(?i)((?:auth[_-]token|authorization|password)[\"']?\s*(?:[=:,]|%3d)[\s\"']*)"
+            r"(?!bearer|basic|\[token\])[^\s&\"',;}\]]+"
+        ),
+        r"\1[token]",
+    ),
 )
 
-
 #: One of these stands in every text that a pattern above fits; all small letters.
-_SUSPECT = ("eyj", "-----begin", "://", "bearer", "basic")
+_SUSPECT = (
+    "eyj",
+    "-----begin",
+    "://",
+    "bearer",
+    "basic",
+    "auth",
+    "password",
+)
 
 
 def scrub(text: str) -> str:
@@ -245,4 +260,7 @@ _SAYS_INFO = tuple(structlog.make_filtering_bound_logger(level) for level in (lo
 
 class _ScrubbingFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
+        if record.name.startswith("aiohttp") and record.exc_info and record.exc_info[0]:
+            # The exceptions of an HTTP server show the request.
+            return scrub(f"{record.levelname} {record.name} {record.exc_info[0].__name__}")
         return scrub(super().format(record))

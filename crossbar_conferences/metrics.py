@@ -75,6 +75,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     Metric("cache_hits", "counter", "Documents found in memory", lambda s: s.cache.counters.hits),
     Metric("cache_misses", "counter", "Documents read from CouchDB", lambda s: s.cache.counters.misses),
     Metric("cache_documents", "gauge", "Documents in memory", lambda s: len(s.cache)),
+    Metric("cache_bytes", "gauge", "Bytes of documents in memory, as JSON", lambda s: s.cache.size),
     Metric("events_heard", "counter", "Conference events heard", lambda s: s.feed.heard),
     Metric("events_ignored", "counter", "Conference events of nobody's account", lambda s: s.feed.ignored),
     Metric("live_searches", "counter", "Searches for live state", lambda s: _tracker(s, "searches")),
@@ -113,6 +114,24 @@ METRICS: Final[tuple[Metric, ...]] = (
         lambda s: s.listeners.dropped,
     ),
     Metric("requests_running", "gauge", "HTTP requests in hand", lambda s: s.load.running),
+    Metric(
+        "requests_waiting",
+        "gauge",
+        "HTTP requests that wait for a command's effect or a dial's answer",
+        lambda s: s.load.waiting.held(),
+    ),
+    Metric(
+        "request_body_bytes",
+        "gauge",
+        "Bytes of the bodies of requests in hand",
+        lambda s: s.load.bodies.held(),
+    ),
+    Metric(
+        "idempotency_bytes",
+        "gauge",
+        "Bytes of answers kept for repeated Idempotency-Keys",
+        lambda s: s.keys.size,
+    ),
     Metric(
         "rate_fallbacks",
         "counter",

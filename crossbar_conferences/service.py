@@ -18,15 +18,16 @@ from .api.conferences import CollectionHandler, DocumentHandler
 from .api.envelope import frame
 from .api.events import EventsHandler
 from .api.exchange import Answer
-from .api.gate import ADMISSIONS, Gate
+from .api.gate import ADMISSION_BYTES, ADMISSIONS, ADMISSIONS_EACH, Gate
 from .api.invites import Calendar, InvitesHandler
 from .api.links import GuestLoginHandler, Links, PublicLinkHandler
 from .api.listeners import Listeners
-from .api.load import Load
+from .api.load import Load, LoadLimits
 from .api.participants import ParticipantHandler, ParticipantsHandler
 from .api.pipeline import Handler, Pipeline, Streamer
 from .api.reading import Reader
 from .api.reception import Reception
+from .api.refusals import Refusals
 from .api.renderings import Renderings
 from .api.repeats import ANSWERS, Repeats
 from .api.saving import Saver
@@ -123,10 +124,18 @@ class Service:
         )
         self.feed: EventFeed = EventFeed(self.bus, clock)
         self.cache: DocumentCache = DocumentCache(
-            store, steady, limit=settings.document_cache_size, keep=settings.document_cache_seconds
+            store,
+            steady,
+            limit=settings.document_cache_size,
+            size=settings.document_cache_bytes,
+            keep=settings.document_cache_seconds,
         )
         self.pages: PageCache = PageCache(
-            store, steady, limit=settings.document_cache_size, keep=settings.document_cache_seconds
+            store,
+            steady,
+            limit=settings.document_cache_size,
+            size=settings.document_cache_bytes,
+            keep=settings.document_cache_seconds,
         )
         self.system = SystemConfig(self.cache, settings.node_name, settings.zone, self.cache)
         self.auth = AuthRoom(
@@ -167,17 +176,20 @@ class Service:
         self.inviter: Inviter = Inviter(self.bus, store, clock)
         self.sockets: SocketServer
         self.metrics: Metrics = Metrics(self)
-        self.load: Load = Load(settings.concurrent_requests, self.metrics.observe_request)
+        self.load: Load = Load(_load_limits(settings), self.metrics.observe_request)
         self.claims: Claims = ALONE if share is None else share.claims
-        self._keys: IdempotencyKeys[Answer] = IdempotencyKeys(
+        self.keys: IdempotencyKeys[Answer] = IdempotencyKeys(
             steady,
             ANSWERS,
             keep=settings.idempotency_seconds,
             limit=settings.idempotency_entries,
+            size=settings.idempotency_bytes,
             claims=self.claims,
         )
         self._stack = AsyncExitStack()
-        self.listeners: Listeners = Listeners(settings, {} if share is None else share.sockets)
+        refusals = Refusals(frame(settings.node_name, KAZOO_VERSION, False), clock)
+        sockets = {} if share is None else share.sockets
+        self.listeners: Listeners = Listeners(settings, sockets, refusals.answer)
 
     async def __aenter__(self) -> Service:
         try:
@@ -229,7 +241,7 @@ class Service:
         await self.hub.start()
         stack.push_async_callback(self.hub.close)
         stack.push_async_callback(self.inviter.close)
-        stack.push_async_callback(self._keys.close)
+        stack.push_async_callback(self.keys.close)
         # Notices of changed documents come in bursts when Kazoo migrates.
         await self.bus.listen(
             self._on_change,
@@ -286,7 +298,13 @@ class Service:
             self.system,
             self.charger,
             self.clock,
-            Derived(self.cache, time.monotonic, limit=ADMISSIONS),
+            Derived(
+                self.cache,
+                time.monotonic,
+                limit=ADMISSIONS,
+                each=ADMISSIONS_EACH,
+                size=ADMISSION_BYTES,
+            ),
             charge_valid_tokens=settings.charge_valid_tokens,
         )
         reader = Reader(self.documents, self.live, self.reservations, self.clock, Renderings())
@@ -299,7 +317,7 @@ class Service:
             channel_timeout=settings.search_timeout_ms / 1000,
             channel_category=settings.channel_query_category,
         )
-        repeats = Repeats(self._keys)
+        repeats = Repeats(self.keys)
         actions = Actions(
             reader, self.executor, dialer, repeats, settings.wait_limit_ms, settings.dial_timeout_ms
         )
@@ -339,7 +357,13 @@ class Service:
             frame=frame(settings.node_name, KAZOO_VERSION, include_auth_token),
             clock=self.clock,
             reception=Reception(
-                BodyLimits(settings.body_limit_bytes, settings.json_depth, settings.json_values), proxies
+                BodyLimits(
+                    settings.body_limit_bytes,
+                    min(settings.anonymous_body_limit_bytes, settings.body_limit_bytes),
+                    settings.json_depth,
+                    settings.json_values,
+                ),
+                proxies,
             ),
             seconds=settings.request_timeout_seconds,
             load=self.load,
@@ -413,3 +437,16 @@ class Service:
             self.cache.flush(account_database(change.id), change.id)
         self.pages.flush(database)
         self.auth.flush(database, change.id)
+
+
+def _load_limits(settings: Settings) -> LoadLimits:
+    # Whatever the operator says, one body of the largest size is taken, packed and unpacked.
+    of_address = max(settings.body_memory_bytes // 4, 2 * settings.body_limit_bytes)
+    return LoadLimits(
+        places=settings.concurrent_requests,
+        places_each=min(settings.concurrent_requests_per_account, settings.concurrent_requests),
+        waiting=settings.waiting_requests,
+        waiting_each=settings.waiting_requests_per_account,
+        body_bytes=max(settings.body_memory_bytes, of_address),
+        body_bytes_each=of_address,
+    )

@@ -106,6 +106,8 @@ class Actions:
         if is_dry_run(exchange):
             show_dry_run(exchange, shown(plan.messages), answer.data)
             return
+        if wait is not None:
+            exchange.waits()
         outcome = await self.executor.carry_out(plan, exchange.account_id, exchange.conference_id, wait=wait)
         if outcome.confirmed is None:
             return
@@ -128,6 +130,7 @@ class Actions:
         if dry:
             await self._show_dial(exchange, plan)
             return
+        exchange.waits()
         answer.data = await self.dialer.carry_out(plan, exchange.request_id)
 
     async def _show_dial(self, exchange: Exchange, plan: DialPlan) -> None:

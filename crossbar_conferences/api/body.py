@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
-from urllib.parse import unquote_plus
+from urllib.parse import unquote_to_bytes
 
 from .. import jsontext
 from .errors import ApiError, validation_error
@@ -26,9 +26,11 @@ _BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 class BodyLimits:
     """Bounds of a body: its size in bytes, objects and arrays inside each other, and values in all.
 
-    What goes beyond the last two is refused like broken JSON."""
+    ``anonymous``: the size for a request that names no token outside of its body. What goes beyond
+    the last two is refused like broken JSON."""
 
     size: int = 8_000_000
+    anonymous: int = 65_536
     depth: int = 100
     values: int = 20_000
 
@@ -81,8 +83,22 @@ def read_query(text: str) -> dict[str, Any]:
     for part in text.split("&"):
         key, equals, value = part.partition("=")
         if key:
-            values[unquote_plus(key)] = unquote_plus(value) if equals else True
+            values[_unescaped(key)] = _unescaped(value) if equals else True
     return values
+
+
+def unquoted(text: str) -> str:
+    """A part of a URL or form, decoded; what is no UTF-8 becomes U+FFFD.
+
+    Of the bytes and not of the text, as urllib does it: that takes apart a text that mixes ASCII with
+    other letters, and each piece costs."""
+    if text.isascii() and "%" not in text:
+        return text
+    return unquote_to_bytes(text.encode("utf-8", "surrogateescape")).decode("utf-8", "replace")
+
+
+def _unescaped(text: str) -> str:
+    return unquoted(text.replace("+", " "))
 
 
 def check_query(text: str) -> None:
@@ -98,12 +114,8 @@ def check_query(text: str) -> None:
 
 def decode_json(raw: bytes, limits: BodyLimits = _LIMITS) -> Any:
     """JSON text as a value; raises `ValueError` also for what is nested too deeply or holds too much."""
-    if jsontext.holds_more_than(raw, limits.values):
-        raise ValueError("too many values")
-    value = jsontext.decode(raw)
-    if jsontext.may_be_deeper_than(raw, limits.depth) and jsontext.is_deeper_than(value, limits.depth):
-        raise ValueError("nested too deeply")
-    return value
+    jsontext.check(raw, values=limits.values, depth=limits.depth)
+    return jsontext.decode(raw)
 
 
 # Clients say the same few things; what else they say is forgotten soon.

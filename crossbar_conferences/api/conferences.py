@@ -121,7 +121,7 @@ class CollectionHandler:
         second = int(now) if any(rooms) else 0
         objects, values = (*rows, *rooms), (query, second, answer.listing, sighting.worth)
         key = (exchange.path, query.start, query.descending)
-        found = self.reader.renderings.get(key, objects, values)
+        found = self.reader.renderings.get(exchange.account_id, key, objects, values)
         if found is None:
             answer.data = [
                 item(
@@ -137,7 +137,7 @@ class CollectionHandler:
             found = rendered(answer.data, envelope.answer_metadata(exchange), answer.revision, answer.etag)
             if found is None:
                 return
-            self.reader.renderings.keep(key, objects, values, found)
+            self.reader.renderings.keep(exchange.account_id, key, objects, values, found)
         answer.show(found)
 
     async def _rows(self, exchange: Exchange, query: ListQuery) -> tuple[list[Row], str | None]:

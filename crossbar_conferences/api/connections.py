@@ -1,8 +1,9 @@
 """Clients that are slow on purpose: who sends no headers, or takes nothing of its answer, is dropped.
 
 aiohttp bounds neither: a connection that dribbles its first headers, or one whose client stopped
-reading, would be kept for as long as the client likes. The time that a body may take is the
-pipeline's, that of an idle connection aiohttp's own.
+reading, would be kept for as long as the client likes. Nor does it bound what all clients together
+leave unread: when that is too much, those go first that have taken nothing for longest. The time
+that a body may take is the pipeline's, that of an idle connection aiohttp's own.
 """
 
 from __future__ import annotations
@@ -26,13 +27,15 @@ class _Seen:
 
 
 class ConnectionWatch:
-    """Looks at a server's connections every second. ``headers`` and ``send`` in seconds."""
+    """Looks at a server's connections every second. ``headers`` and ``send`` in seconds, ``unsent`` in
+    bytes."""
 
-    def __init__(self, server: web.Server, *, headers: float, send: float) -> None:
+    def __init__(self, server: web.Server, *, headers: float, send: float, unsent: int) -> None:
         self.dropped = 0
         self._server = server
         self._headers = headers
         self._send = send
+        self._unsent = unsent
         self._pause = min(1.0, headers / 4, send / 4)
         self._seen: dict[web.RequestHandler, _Seen] = {}
         self._task = asyncio.create_task(self._watch(), name="connection_watch")
@@ -54,6 +57,18 @@ class ConnectionWatch:
             }
             for connection, seen in self._seen.items():
                 self._look(connection, seen, now)
+            self._make_room()
+
+    def _make_room(self) -> None:
+        excess = sum(seen.unsent for seen in self._seen.values()) - self._unsent
+        if excess <= 0:
+            return
+        for connection, seen in sorted(self._seen.items(), key=lambda one: (one[1].since, -one[1].unsent)):
+            if excess <= 0:
+                return
+            if seen.unsent and connection.transport is not None and not connection.transport.is_closing():
+                self._drop(connection.transport, "too_much_unread")
+                excess -= seen.unsent
 
     def _look(self, connection: web.RequestHandler, seen: _Seen, now: float) -> None:
         # uvloop's transports are what asyncio's are, but no instances of their class.

@@ -30,6 +30,7 @@ class Entry:
 _ENTRIES = (
     Entry("validation_error", 400, "validation error", "the body or a parameter breaks a rule"),
     Entry("malformed_header", 400, "", "Accept, If-Match or If-None-Match cannot be read", empty=True),
+    Entry("malformed_request", 400, "bad request", "what came is no HTTP request, or too long for one"),
     Entry("invalid_credentials", 401, "invalid_credentials", "no token, or one that is not valid"),
     Entry("invalid_account", 401, "invalid credentials", "the account id in the path is not an account"),
     Entry("forbidden", 403, "forbidden", "the token's account may not touch this account"),
@@ -54,6 +55,7 @@ _ENTRIES = (
         "idempotency_mismatch", 422, "idempotency_key_reused", "another body under the same Idempotency-Key"
     ),
     Entry("too_many_requests", 429, "too_many_requests", "the bucket of this caller is empty"),
+    Entry("share_exceeded", 429, "overloaded", "this account or address has as much in hand as one may have"),
     Entry("internal_error", 500, "internal_error", "a fault of ours; the log has it under the request id"),
     Entry("store_missing", 500, "datastore_missing", "the account's database is not there"),
     Entry("store_fault", 500, "datastore_fault", "the document store answered with an error"),
@@ -153,6 +155,22 @@ def invalid_method() -> ApiError:
 def too_many_requests() -> ApiError:
     """429: the caller's bucket is empty."""
     return ApiError("too_many_requests", {"message": "too many requests"})
+
+
+def overloaded() -> ApiError:
+    """503: there is more in hand than may be."""
+    return ApiError("overloaded", {"message": "too many requests at once"}, headers={"retry-after": "1"})
+
+
+def share_exceeded() -> ApiError:
+    """429: one account, or one address, has as much in hand as one may have."""
+    data = {"message": "too many requests at once of this account or address"}
+    return ApiError("share_exceeded", data, headers={"retry-after": "1"})
+
+
+def malformed_request(message: str) -> ApiError:
+    """400: what came cannot be read as a request; the connection is closed."""
+    return ApiError("malformed_request", {"message": message}, headers={"connection": "close"})
 
 
 def conflict() -> ApiError:

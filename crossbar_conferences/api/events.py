@@ -29,6 +29,7 @@ class EventsHandler:
         await self.reader.sighting(exchange)
         if self.streams.is_full:
             raise ApiError("overloaded", {"message": "too many streams"}, headers={"retry-after": "1"})
+        exchange.becomes_stream()
         return await self.streams.run(
             request,
             exchange.account_id,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..auth.identity import Identity
+    from .load import Place
     from .renderings import Rendering
     from .routes import Match
 
@@ -70,6 +71,8 @@ class Exchange:
     body_kind: str = "none"
     #: The body as it came.
     raw: bytes = b""
+    #: Where the request is counted.
+    place: Place | None = None
     #: Whether the whole body has come.
     received: bool = False
     verb: str = ""
@@ -96,6 +99,17 @@ class Exchange:
         """The path led somewhere."""
         self.parameters, self.endpoint, self.arguments = match.parameters, match.endpoint, match.arguments
         self.route, self.allowed = match.route.name, match.route.verbs
+
+    def waits(self) -> None:
+        """From here on the request waits for others; to be said before anything is begun that cannot be
+        undone. Raises `ApiError` when too many wait."""
+        if self.place is not None and self.identity is not None:
+            self.place.wait(self.identity.account_id)
+
+    def becomes_stream(self) -> None:
+        """The request goes on for hours, and has limits of its own."""
+        if self.place is not None:
+            self.place.stream()
 
     @property
     def account_id(self) -> str:

@@ -32,8 +32,12 @@ from .errors import ApiError, forbidden, invalid_credentials, too_many_requests,
 from .exchange import Exchange
 from .routes import Match, Route
 
-#: Admissions that are remembered at most.
+#: Admissions that are remembered at most, in all and to one account, and the bytes of their keys.
 ADMISSIONS = 20_000
+ADMISSIONS_EACH = 10_000
+ADMISSION_BYTES = 32 * 2**20
+
+_ACCOUNT_PATH = len("/v2/accounts/") + 32
 
 #: The token and the account that it is claimed to be of, to do what, where.
 Asked = tuple[str, str, str | None, str, str]
@@ -73,7 +77,7 @@ class Gate:
         found = credentials.find(exchange)
         if found is None:
             return None
-        admission = self.admissions.get(_asked(exchange, found))
+        admission = self.admissions.get(_asked(exchange, found), _where(exchange))
         if admission is None or self.clock() >= admission.until:
             return None
         exchange.token, exchange.identity = found.text, admission.identity
@@ -103,6 +107,8 @@ class Gate:
             Admission(identity, until, match, account, exchange.consumed, limits),
             heard,
             (SYSTEM_CONFIG, *databases),
+            owner=_where(exchange),
+            size=len(found.text) + len(exchange.path),
         )
 
     async def authenticate_early(self, exchange: Exchange) -> None:
@@ -190,6 +196,11 @@ class Gate:
 def _asked(exchange: Exchange, found: credentials.Credentials) -> Asked:
     claimed = exchange.headers.get("X-Auth-Account-ID")
     return found.kind, found.text, claimed, exchange.verb, exchange.path
+
+
+def _where(exchange: Exchange) -> str:
+    """Whose admissions these are: the beginning of the path, which names the account."""
+    return exchange.path[:_ACCOUNT_PATH]
 
 
 def _is_guests_own(exchange: Exchange, guest: Identity) -> bool:

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from ..settings import Settings
 from .connections import ConnectionWatch
+from .refusals import Refuse, Server
 
 #: Answers whatever comes.
 HttpHandler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -36,13 +37,14 @@ log = structlog.get_logger(__name__)
 
 class Listeners:
     """The ports of a process. ``shared``: sockets that listen already, by the listener's name, since
-    several processes accept from them."""
+    several processes accept from them. ``refuse`` answers what cannot be read as a request."""
 
-    def __init__(self, settings: Settings, shared: Mapping[str, socket.socket]) -> None:
+    def __init__(self, settings: Settings, shared: Mapping[str, socket.socket], refuse: Refuse) -> None:
         #: Where each listens, by name.
         self.urls: dict[str, str] = {}
         self._settings = settings
         self._shared = shared
+        self._refuse = refuse
         self._stack = AsyncExitStack()
         self._watches: list[ConnectionWatch] = []
         self._sites: list[web.BaseSite] = []
@@ -57,9 +59,12 @@ class Listeners:
     ) -> None:
         """Serve a port. ``until_closed``: also after `stop_accepting`. Raises `OSError`."""
         settings = self._settings
-        server = web.Server(
+        server = Server(
             handle,
+            self._refuse,
             access_log=None,
+            # Bodies are unpacked where it can be said what is wrong with them (``coding.py``).
+            auto_decompress=False,
             keepalive_timeout=settings.idle_timeout_seconds,
             max_line_size=settings.header_limit_bytes,
             max_field_size=settings.header_limit_bytes,
@@ -70,7 +75,10 @@ class Listeners:
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         watch = ConnectionWatch(
-            server, headers=settings.header_timeout_seconds, send=settings.send_timeout_seconds
+            server,
+            headers=settings.header_timeout_seconds,
+            send=settings.send_timeout_seconds,
+            unsent=settings.unsent_bytes,
         )
         self._watches.append(watch)
         self._stack.push_async_callback(watch.close)

@@ -26,6 +26,7 @@ from .errors import (
     invalid_credentials,
     invalid_method,
     not_found,
+    overloaded,
     request_timeout,
     store_unreachable,
 )
@@ -33,7 +34,7 @@ from .exchange import Exchange
 from .faults import as_api_error
 from .gate import Gate
 from .listeners import HttpHandler
-from .load import Load
+from .load import Load, Place
 from .patience import Patience
 from .reception import Reception
 
@@ -92,9 +93,12 @@ class Pipeline:
         if request.raw_path.startswith(_WEBSOCKET) and _is_websocket(request):
             return await self.websocket(request)
         begun = time.perf_counter()
-        exchange = self.reception.exchange(request)
-        with self.load:
-            response = await self._respond(request, exchange)
+        place = self.load.place()
+        try:
+            exchange = self.reception.exchange(request, place)
+            response = await self._respond(request, exchange, place)
+        finally:
+            place.leave()
         seconds = time.perf_counter() - begun
         # The one line that says what a request was; what else is logged has its id.
         identity = exchange.identity
@@ -114,18 +118,19 @@ class Pipeline:
         self.load.observe(exchange.route, exchange.verb, response.status, seconds)
         return response
 
-    async def _respond(self, request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
+    async def _respond(
+        self, request: web.BaseRequest, exchange: Exchange, place: Place
+    ) -> web.StreamResponse:
         try:
             if self.load.is_over():
-                data = {"message": "too many requests at once"}
-                raise ApiError("overloaded", data, headers={"retry-after": "1"})
+                raise overloaded()
             remembered = self._from_memory(request, exchange)
             if remembered is not None:
                 return remembered
             # From here on others may log something on behalf of this request.
             bind(request_id=exchange.request_id)
             patience = Patience(self.seconds)
-            return await patience.with_(self._answer(request, exchange, patience))
+            return await patience.with_(self._answer(request, exchange, place, patience))
         except CrossbarConferencesError as error:
             return self._failed(exchange, as_api_error(error))
         except TimeoutError:
@@ -159,7 +164,7 @@ class Pipeline:
         return unmodified or responses.success_response(exchange, self.frame, self.clock())
 
     async def _answer(
-        self, request: web.BaseRequest, exchange: Exchange, patience: Patience
+        self, request: web.BaseRequest, exchange: Exchange, place: Place, patience: Patience
     ) -> web.StreamResponse:
         if exchange.method not in negotiation.KNOWN_METHODS:
             raise ApiError("unknown_method")
@@ -197,11 +202,11 @@ class Pipeline:
         )
         exchange.wants_csv = representation.csv
         exchange.negotiated = True
+        if exchange.identity is not None:
+            place.claim(exchange.identity.account_id)
         if route.name in self.streamers:
             patience.end()
-            # A stream goes on for hours, and has a limit of its own.
-            with self.load.set_aside():
-                return await self.streamers[route.name](exchange, request)
+            return await self.streamers[route.name](exchange, request)
         return await self._run(exchange, self.handlers[route.name], patience)
 
     async def _run(self, exchange: Exchange, handler: Handler, patience: Patience) -> web.Response:

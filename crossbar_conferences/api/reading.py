@@ -126,12 +126,12 @@ class Reader:
         parameters, answer = exchange.parameters, exchange.answer
         conference_id = parameters["conference_id"]
         room = sighting.rooms.get(conference_id)
-        key = (exchange.route, parameters["account_id"], conference_id, exchange.is_guest)
+        account_id, key = parameters["account_id"], (exchange.route, conference_id, exchange.is_guest)
         now = self.clock()
         # In an empty room nothing changes while time passes.
         second = int(now) if room is not None else 0
         objects, values = (answer.document, room), (second, sighting.worth)
-        found = self.renderings.get(key, objects, values)
+        found = self.renderings.get(account_id, key, objects, values)
         if found is None:
             data, metadata = make(exchange, room, now)
             answer.metadata.update(sighting.stamp() | metadata)
@@ -140,7 +140,7 @@ class Reader:
             found = rendered(answer.data, envelope.answer_metadata(exchange), answer.revision, answer.etag)
             if found is None or answer.revision is None:
                 return
-            self.renderings.keep(key, objects, values, found)
+            self.renderings.keep(account_id, key, objects, values, found)
         answer.show(found)
 
     def tag(self, exchange: Exchange, room: Room | None) -> None:

@@ -9,12 +9,14 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import unquote
 
 from aiohttp import web
 
-from .body import BodyLimits, check_query, read_body, read_query, too_large
+from . import coding
+from .body import BodyLimits, check_query, read_body, read_query, too_large, unquoted
+from .errors import malformed_request
 from .exchange import Exchange
+from .load import Place
 
 #: Paths that are remembered, and the length up to which one is.
 _KNOWN_PATHS = 2_048
@@ -30,9 +32,9 @@ class Reception:
     body_limits: BodyLimits
     trusted_proxies: frozenset[str]
 
-    def exchange(self, request: web.BaseRequest) -> Exchange:
+    def exchange(self, request: web.BaseRequest, place: Place) -> Exchange:
         """What can be said of a request before its body was read."""
-        raw_path, _, raw_query = request.raw_path.partition("?")
+        raw_path, _, raw_query = target(request).partition("?")
         path, tokens = read_path(raw_path)
         headers, method = request.headers, request.method
         return Exchange(
@@ -44,6 +46,7 @@ class Reception:
             client_ip=self._client_ip(request, headers),
             request_id=request_id(headers),
             verb=method,
+            place=place,
         )
 
     async def read(self, request: web.BaseRequest, exchange: Exchange) -> None:
@@ -51,12 +54,12 @@ class Reception:
         content_type = exchange.headers.get("Content-Type")
         raw = b""
         if request.can_read_body:
-            raw = await self._bytes(request)
+            raw = await self._body(request, exchange)
         exchange.received = True
         if raw or content_type is not None:
             body = read_body(raw, content_type, self.body_limits)
             exchange.data, exchange.envelope, exchange.body_kind = body.data, body.envelope, body.kind
-        raw_query = request.raw_path.partition("?")[2]
+        raw_query = target(request).partition("?")[2]
         if raw_query:
             check_query(raw_query)
         exchange.raw = raw
@@ -64,10 +67,27 @@ class Reception:
         if isinstance(verb, str) and verb and exchange.method != "OPTIONS":
             exchange.verb = verb.upper()
 
-    async def _bytes(self, request: web.BaseRequest) -> bytes:
-        limit = self.body_limits.size
+    async def _body(self, request: web.BaseRequest, exchange: Exchange) -> bytes:
+        """The body, unpacked."""
+        # The token may stand in the body too, but who says nothing before may say only so much.
+        limit = self.body_limits.size if _names_token(exchange) else self.body_limits.anonymous
+        packed_with = coding.coding_of(request.headers.getall("Content-Encoding", ()))
+        try:
+            raw = await self._bytes(request, exchange, limit)
+            if packed_with is None or not raw:
+                return raw
+            unpacked = coding.unpacked(raw, packed_with, limit)
+        except coding.TooLong:
+            raise too_large(limit) from None
+        except (web.RequestPayloadError, ConnectionError):
+            # Broken chunks, or an end before the end; of one who has gone nobody reads the answer.
+            raise malformed_request("the body is broken, or its end did not come") from None
+        _hold(exchange, len(unpacked))
+        return unpacked
+
+    async def _bytes(self, request: web.BaseRequest, exchange: Exchange, limit: int) -> bytes:
         if (request.content_length or 0) > limit:
-            raise too_large(limit)
+            raise coding.TooLong
         if request.headers.get("Expect", "").lower() == "100-continue":
             # The client waits with a long body until it hears that anybody wants it.
             await request.writer.write(_CONTINUE)
@@ -77,13 +97,17 @@ class Reception:
             # It came together with the headers, as short bodies do.
             whole = content.read_nowait()
             if len(whole) > limit:
-                raise too_large(limit)
+                raise coding.TooLong
+            _hold(exchange, len(whole))
             return whole
         raw = bytearray()
-        async for chunk in content.iter_any():
-            raw += chunk
-            if len(raw) > limit:
-                raise too_large(limit)
+        assert exchange.place is not None
+        with exchange.place.reading(exchange.client_ip):
+            async for chunk in content.iter_any():
+                raw += chunk
+                if len(raw) > limit:
+                    raise coding.TooLong
+                _hold(exchange, len(chunk))
         return bytes(raw)
 
     def _client_ip(self, request: web.BaseRequest, headers: Mapping[str, str]) -> str:
@@ -91,6 +115,33 @@ class Reception:
         forwarded = headers.get("X-Forwarded-For")
         # Kazoo takes the header's whole text, from a proxy that it trusts (data.md 8).
         return forwarded[:256] if forwarded and peer in self.trusted_proxies else peer
+
+
+def _hold(exchange: Exchange, amount: int) -> None:
+    if exchange.place is not None:
+        exchange.place.hold(exchange.client_ip, amount)
+
+
+def _names_token(exchange: Exchange) -> bool:
+    """Whether there is a credential outside of the body (http.md 2.3), good or bad."""
+    headers, query = exchange.headers, exchange.query
+    return bool(
+        headers.get("X-Auth-Token")
+        or headers.get("Authorization")
+        or query.get("auth_token")
+        or query.get("authorization")
+    )
+
+
+def target(request: web.BaseRequest) -> str:
+    """The path and query that a request is about, as they came.
+
+    A client that was told of a proxy names the whole URL (RFC 9112 3.2.2)."""
+    raw = request.raw_path
+    if raw.startswith("/"):
+        return raw
+    _, scheme, rest = raw.partition("://")
+    return "/" + rest.partition("/")[2] if scheme else raw
 
 
 def read_path(raw_path: str) -> tuple[str, tuple[str, ...]]:
@@ -104,7 +155,7 @@ def _read_path(raw_path: str) -> tuple[str, tuple[str, ...]]:
     parts = raw_path.split("/")[1:]
     while parts and not parts[-1]:
         parts.pop()
-    return "/" + "/".join(parts), tuple(unquote(part, errors="replace") for part in parts)
+    return "/" + "/".join(parts), tuple(map(unquoted, parts))
 
 
 _known_path = lru_cache(_KNOWN_PATHS)(_read_path)

@@ -2,18 +2,19 @@
 
 Documents and rooms are values that nobody changes: a changed one is another object. So an answer
 is the same as long as it is made of the same objects, within the same second where seconds that
-pass are shown. Bounded in bytes of JSON.
+pass are shown. Bounded in bytes of JSON, and no account takes more than its share.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from operator import is_
 from typing import Any
 
 import orjson
+
+from ..fair import OVERHEAD, Bounds, FairCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,39 +50,36 @@ def _json(value: Any) -> bytes:
 
 
 class Renderings:
-    """The renderings used last, ``limit`` bytes of JSON at most.
+    """The renderings of each account that were used last, ``limit`` bytes of JSON at most.
 
     What an answer is made of: ``objects`` are compared by identity, ``values`` by being equal."""
 
     def __init__(self, limit: int = 16 * 2**20) -> None:
-        self._limit = limit
-        self._size = 0
-        self._kept: OrderedDict[Hashable, tuple[tuple[object, ...], object, Rendering]] = OrderedDict()
+        self._kept: FairCache[Hashable, tuple[tuple[object, ...], object, Rendering]] = FairCache(
+            Bounds(limit // OVERHEAD, limit)
+        )
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def get(self, key: Hashable, objects: tuple[object, ...], values: object) -> Rendering | None:
-        """The rendering of a resource, if it was made of the same."""
-        kept = self._kept.get(key)
+    def get(
+        self, account_id: str, key: Hashable, objects: tuple[object, ...], values: object
+    ) -> Rendering | None:
+        """The rendering of an account's resource, if it was made of the same."""
+        kept = self._kept.get(account_id, key)
         if kept is None or kept[1] != values or len(kept[0]) != len(objects):
             return None
-        if not all(map(is_, kept[0], objects)):
-            return None
-        self._kept.move_to_end(key)
-        return kept[2]
+        return kept[2] if all(map(is_, kept[0], objects)) else None
 
-    def keep(self, key: Hashable, objects: tuple[object, ...], values: object, rendering: Rendering) -> None:
+    def keep(
+        self,
+        account_id: str,
+        key: Hashable,
+        objects: tuple[object, ...],
+        values: object,
+        rendering: Rendering,
+    ) -> None:
         """Keep one, in place of what was kept of its resource before."""
-        self._drop(key)
-        if rendering.size > self._limit:
-            return
-        self._kept[key] = (objects, values, rendering)
-        self._size += rendering.size
-        while self._size > self._limit:
-            self._drop(next(iter(self._kept)))
-
-    def _drop(self, key: Hashable) -> None:
-        gone = self._kept.pop(key, None)
-        if gone is not None:
-            self._size -= gone[2].size
+        # A question may be long too, and a list is made of many objects.
+        size = rendering.size + len(repr((key, values))) + 8 * len(objects)
+        self._kept.keep(account_id, key, (objects, values, rendering), size)

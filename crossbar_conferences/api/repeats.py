@@ -43,13 +43,14 @@ class Repeats:
         query = "&".join(sorted(f"{name}={value}" for name, value in exchange.query.items()))
         asked = f"{exchange.verb} {exchange.path}?{query}\n".encode("utf-8", "surrogatepass")
         fingerprint = hashlib.sha256(asked + exchange.raw).hexdigest()
+        exchange.raw = b""
         try:
-            answer, repeated = await self.keys.run(account_id, key, fingerprint, first)
+            answer, repeated = await self.keys.run(account_id, key, fingerprint, first, exchange.waits)
         except KeyReused:
             message = "this Idempotency-Key was used with another request"
             raise ApiError("idempotency_mismatch", {"message": message}) from None
         except AnswerUnknown:
-            message = "the request under this Idempotency-Key is in another process's hands, or was"
+            message = "the request under this Idempotency-Key is in hand or done; its answer is not known"
             raise ApiError("idempotency_unknown", {"message": message}) from None
         if repeated:
             exchange.answer = replace(answer, headers={**answer.headers, "idempotency-replayed": "true"})

@@ -1,15 +1,17 @@
 """Tells the other nodes about documents that we changed, as every writer must.
 
 Without it their caches stay stale for up to 15 minutes (data.md 4). What cannot be told while the
-broker is away is told when it is back; of very many changes the oldest are dropped and counted.
+broker is away is told when it is back; of very many changes the oldest are dropped and counted, those
+of a database that has more than half of what waits first.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -18,9 +20,16 @@ from ..broker.bus import Bus
 from ..broker.port import BrokerError
 from ..kapi import configuration
 from ..kapi.messages import Outgoing
+from ..shares import ShareExceeded, Shares
 from ..tasks import end
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Change:
+    database: str
+    message: Outgoing
 
 
 class Announcer:
@@ -30,8 +39,10 @@ class Announcer:
     def __init__(self, bus: Bus, *, limit: int = 10_000, pause: float = 2.0) -> None:
         self.dropped = 0
         self._bus = bus
-        self._waiting: deque[Outgoing] = deque()
-        self._limit = limit
+        #: In the order of their coming, all and those of each database.
+        self._waiting: OrderedDict[_Change, None] = OrderedDict()
+        self._of: dict[str, deque[_Change]] = {}
+        self._shares = Shares(limit, max(limit // 2, 1))
         self._pause = pause
         self._telling: asyncio.Task[None] | None = None
         #: Set when the broker has come.
@@ -53,10 +64,7 @@ class Announcer:
                 return
         except BrokerError as error:
             log.warning("change_not_announced", document=document.get("_id"), reason=str(error))
-        if len(self._waiting) >= self._limit:
-            self._waiting.popleft()
-            self.dropped += 1
-        self._waiting.append(message)
+        self._wait(_Change(database_encoded, message))
         if self._telling is None or self._telling.done():
             self._telling = asyncio.create_task(self._tell(), name="announcer")
 
@@ -72,12 +80,33 @@ class Announcer:
         if connected:
             self._again.set()
 
+    def _wait(self, change: _Change) -> None:
+        while True:
+            try:
+                self._shares.take(change.database)
+                break
+            except ShareExceeded as exceeded:
+                self.dropped += 1
+                whose = self._of[change.database] if exceeded.of_account else self._waiting
+                self._settle(next(iter(whose)))
+        self._of.setdefault(change.database, deque()).append(change)
+        self._waiting[change] = None
+
+    def _settle(self, change: _Change) -> None:
+        """A change, the oldest of its database, waits no more."""
+        del self._waiting[change]
+        self._shares.give(change.database)
+        own = self._of[change.database]
+        own.popleft()
+        if not own:
+            del self._of[change.database]
+
     async def _tell(self) -> None:
         """Tell what waits, as soon as the broker is there, or after a pause when it takes none."""
         while self._waiting:
-            message = self._waiting[0]
+            change = next(iter(self._waiting))
             try:
-                await self._bus.cast(message)
+                await self._bus.cast(change.message)
             except BrokerError:
                 self._again.clear()
                 with suppress(TimeoutError):
@@ -85,5 +114,5 @@ class Announcer:
                         await self._again.wait()
                 continue
             # Too many may have come meanwhile, and pushed it out.
-            if self._waiting and self._waiting[0] is message:
-                self._waiting.popleft()
+            if change in self._waiting:
+                self._settle(change)

@@ -40,15 +40,12 @@ class Outcome:
 class _Waiter:
     """Waits until every confirmation of one plan was proved by an event."""
 
-    def __init__(self, account_id: str, confirms: Sequence[Confirmation]) -> None:
-        self.account_id = account_id
+    def __init__(self, confirms: Sequence[Confirmation]) -> None:
         self.open = list(confirms)
         self.done = asyncio.Event()
 
     def hear(self, heard: Heard) -> None:
         """An event came."""
-        if heard.account_id != self.account_id:
-            return
         event = heard.event
         member = event.participant.participant_id if event.participant else None
         self.open = [
@@ -68,7 +65,8 @@ class Executor:
         self._bus = bus
         self._feed = feed
         self._live = live
-        self._waiters: list[_Waiter] = []
+        #: By account: nobody waits for another's events, however many wait.
+        self._waiters: dict[str, dict[_Waiter, None]] = {}
         #: Who speaks in the commands that are planned here.
         self.origin: Origin = bus.origin()
         feed.on_event(self._on_event)
@@ -115,17 +113,20 @@ class Executor:
         return outcome
 
     def _on_event(self, heard: Heard) -> None:
-        for waiter in self._waiters:
+        for waiter in self._waiters.get(heard.account_id, ()):
             waiter.hear(heard)
 
     @contextmanager
     def _waiting(self, account_id: str, confirms: Sequence[Confirmation]) -> Iterator[_Waiter]:
-        waiter = _Waiter(account_id, confirms)
-        self._waiters.append(waiter)
+        waiter = _Waiter(confirms)
+        own = self._waiters.setdefault(account_id, {})
+        own[waiter] = None
         try:
             yield waiter
         finally:
-            self._waiters.remove(waiter)
+            del own[waiter]
+            if not own:
+                del self._waiters[account_id]
 
 
 def shown(messages: Iterable[Outgoing]) -> list[dict[str, Any]]:

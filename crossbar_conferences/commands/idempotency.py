@@ -1,8 +1,12 @@
 """Repeated requests under one Idempotency-Key do their work once.
 
 The first request runs; a duplicate that comes meanwhile waits for it, a later one gets the stored
-answer. The same key with another body is refused. Kept in memory, for a bounded time and number;
-where several processes serve one host, they agree on who is the first (`Claims`).
+answer. The same key with another body is refused. Kept in memory, for a bounded time, number and
+size, and of each account no more than its share: its own oldest go first. Where several processes
+serve one host, they agree on who is the first (`Claims`).
+
+Answers take more room than keys and go earlier. A repetition whose answer is gone, or was too long
+to be kept, is refused, and the work is not done again.
 
 Source: issue "commands" 8; draft-ietf-httpapi-idempotency-key-header; anchors.md 2.4.
 """
@@ -10,17 +14,21 @@ Source: issue "commands" 8; draft-ietf-httpapi-idempotency-key-header; anchors.m
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 from ..clock import Clock
 from ..errors import CrossbarConferencesError
+from ..fair import Bounds, FairCache
 from ..tasks import end
 
 #: Longest key that is taken.
 MAX_KEY_LENGTH = 255
+#: Bytes of an answer; one that is longer is not kept.
+MAX_ANSWER = 262_144
+#: Bytes that a key takes at most, with what belongs to it.
+_KEY_SIZE = 2_048
 
 Answer = TypeVar("Answer")
 
@@ -34,8 +42,8 @@ class KeyReused(CrossbarConferencesError):
 
 
 class AnswerUnknown(CrossbarConferencesError):
-    """Another process has the request under this key in hand, or has done it; what it answered is not
-    known here."""
+    """The request under this key is in another process's hands, or was done; what was answered is not
+    known any more."""
 
 
 class Claims(Protocol):
@@ -78,16 +86,75 @@ class Packing(NamedTuple, Generic[Answer]):
     unpack: Callable[[bytes], Answer]
 
 
-@dataclass(slots=True)
-class _Entry(Generic[Answer]):
+class _Done(NamedTuple):
     fingerprint: str
-    #: Gives the answer, and whether another process gave it.
-    task: asyncio.Task[tuple[Answer, bool]]
     expires: float
 
 
+class Remembered:
+    """Keys whose work is done, and packed answers as long as there is room for them.
+
+    ``keep`` in seconds; at most ``limit`` keys, and answers of ``size`` bytes."""
+
+    def __init__(self, clock: Clock, *, keep: float, limit: int, size: int) -> None:
+        self._clock = clock
+        self._keep = keep
+        self._keys: FairCache[str, _Done] = FairCache(Bounds(limit, limit * _KEY_SIZE))
+        self._answers: FairCache[str, bytes] = FairCache(Bounds(limit, size))
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the answers that are kept."""
+        return self._answers.size
+
+    def find(self, name: Name, fingerprint: str) -> bytes | None:
+        """The answer under a key, ``None`` when it is a new one. Raises `KeyReused`, `AnswerUnknown`."""
+        done = self._keys.get(*name)
+        if done is None:
+            return None
+        if done.expires <= self._clock():
+            self._keys.drop(*name)
+            self._answers.drop(*name)
+            return None
+        if done.fingerprint != fingerprint:
+            raise KeyReused
+        answer = self._answers.get(*name)
+        if answer is None:
+            raise AnswerUnknown
+        return answer
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._keys.clear()
+        self._answers.clear()
+
+    def keep(self, name: Name, fingerprint: str, answer: bytes | None) -> None:
+        """The work is done, with this answer; ``None``: nobody knows it any more."""
+        account_id, key = name
+        done = _Done(fingerprint, self._clock() + self._keep)
+        self._keys.keep(account_id, key, done, len(key) + len(fingerprint))
+        self._answers.drop(account_id, key)
+        if answer is not None and len(answer) <= MAX_ANSWER:
+            self._answers.keep(account_id, key, answer, len(answer))
+
+
+@dataclass(slots=True)
+class _Running(Generic[Answer]):
+    fingerprint: str
+    #: Gives the answer, and whether another process gave it.
+    task: asyncio.Task[tuple[Answer, bool]]
+
+
+def _nothing() -> None:
+    pass
+
+
 class IdempotencyKeys(Generic[Answer]):
-    """Answers by account and key. ``keep`` in seconds, at most ``limit`` answers."""
+    """Answers by account and key. ``keep`` in seconds; at most ``limit`` keys, and answers of ``size``
+    bytes."""
 
     def __init__(
         self,
@@ -96,72 +163,80 @@ class IdempotencyKeys(Generic[Answer]):
         *,
         keep: float = 3600.0,
         limit: int = 10_000,
+        size: int = 64 * 2**20,
         claims: Claims = ALONE,
     ) -> None:
-        self._clock = clock
         self._packing = packing
-        self._keep = keep
-        self._limit = limit
         self._claims = claims
-        self._entries: OrderedDict[Name, _Entry[Answer]] = OrderedDict()
+        self._remembered = Remembered(clock, keep=keep, limit=limit, size=size)
+        self._running: dict[Name, _Running[Answer]] = {}
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._running) + len(self._remembered)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the answers that are kept."""
+        return self._remembered.size
 
     async def run(
-        self, account_id: str, key: str, fingerprint: str, work: Callable[[], Awaitable[Answer]]
+        self,
+        account_id: str,
+        key: str,
+        fingerprint: str,
+        work: Callable[[], Awaitable[Answer]],
+        waits: Callable[[], None] = _nothing,
     ) -> tuple[Answer, bool]:
         """The answer of the first request under this key, and whether this is a repetition.
 
         A request that failed is forgotten: the next one under its key tries again. A caller that
-        is cancelled does not end work that others wait for. Raises `KeyReused`, `AnswerUnknown`."""
+        is cancelled does not end work that others wait for. ``waits`` is called before this waits for
+        another request. Raises `KeyReused`, `AnswerUnknown`, and what ``waits`` raises."""
         name = (account_id, key)
-        entry = self._entries.get(name)
-        if entry is not None and (entry.expires > self._clock() or not entry.task.done()):
-            if entry.fingerprint != fingerprint:
+        running = self._running.get(name)
+        if running is not None:
+            if running.fingerprint != fingerprint:
                 raise KeyReused
-            answer, _ = await asyncio.shield(entry.task)
+            waits()
+            answer, _ = await asyncio.shield(running.task)
             return answer, True
-        self._make_room()
+        known = self._remembered.find(name, fingerprint)
+        if known is not None:
+            return self._packing.unpack(known), True
+        if self._claims is not ALONE:
+            # Another process may have it in hand.
+            waits()
         task = asyncio.create_task(self._first(name, fingerprint, work), name="idempotent_request")
-        entry = _Entry(fingerprint, task, self._clock() + self._keep)
-        self._entries[name] = entry
-        task.add_done_callback(lambda done: self._settle(name, done))
+        self._running[name] = _Running(fingerprint, task)
+        task.add_done_callback(lambda done: self._over(name, done))
         return await asyncio.shield(task)
 
     async def close(self) -> None:
         """End what is still running."""
-        await end(*(entry.task for entry in self._entries.values()))
-        self._entries.clear()
+        await end(*(running.task for running in self._running.values()))
+        self._running.clear()
+        self._remembered.clear()
 
     async def _first(
         self, name: Name, fingerprint: str, work: Callable[[], Awaitable[Answer]]
     ) -> tuple[Answer, bool]:
         told = await self._claims.claim(name, fingerprint)
         if told is not None:
+            self._remembered.keep(name, fingerprint, told)
             return self._packing.unpack(told), True
         packed = None
         try:
             answer = await work()
             packed = self._packing.pack(answer)
+            self._remembered.keep(name, fingerprint, packed)
         finally:
             self._claims.settle(name, packed)
         return answer, False
 
-    def _settle(self, name: Name, done: asyncio.Task[tuple[Answer, bool]]) -> None:
-        entry = self._entries.get(name)
-        if (done.cancelled() or done.exception() is not None) and entry is not None and entry.task is done:
-            del self._entries[name]
-
-    def _make_room(self) -> None:
-        now, excess = self._clock(), len(self._entries) - self._limit + 1
-        gone = []
-        for name, entry in self._entries.items():
-            if entry.expires > now and excess <= 0:
-                break
-            # One that still runs stays, and does not keep younger ones from going.
-            if entry.task.done():
-                gone.append(name)
-                excess -= 1
-        for name in gone:
-            del self._entries[name]
+    def _over(self, name: Name, done: asyncio.Task[tuple[Answer, bool]]) -> None:
+        running = self._running.get(name)
+        if running is not None and running.task is done:
+            del self._running[name]
+        if not done.cancelled():
+            # Every caller may have gone; then nobody else looks at the error.
+            done.exception()

@@ -111,6 +111,13 @@ class Settings:
     send_timeout_seconds: float = _seconds(
         30.0, "how long a client may take nothing of its answer before it is dropped"
     )
+    unsent_bytes: int = _row(
+        "integer",
+        268_435_456,
+        "bytes of answers that clients of one port may leave unread; beyond it the slowest are dropped",
+        minimum=1_000_000,
+        maximum=1_000_000_000_000,
+    )
     idle_timeout_seconds: float = _seconds(120.0, "how long an idle connection is kept")
     shutdown_timeout_seconds: float = _seconds(10.0, "how long running requests may take at shutdown")
     drain_seconds: float = _row(
@@ -129,9 +136,26 @@ class Settings:
     )
     header_limit_count: int = _row("integer", 128, "most headers of a request", minimum=16, maximum=10_000)
     body_limit_bytes: int = _count(8_000_000, "largest request body, in bytes", maximum=1_000_000_000)
+    anonymous_body_limit_bytes: int = _count(
+        65_536, "largest body of a request without a token in its headers or query, in bytes", 1_000_000_000
+    )
+    body_memory_bytes: int = _row(
+        "integer",
+        268_435_456,
+        "bytes of the bodies of all requests in hand; a quarter for one address",
+        minimum=65_536,
+        maximum=1_000_000_000_000,
+    )
     json_depth: int = _count(100, "most objects and arrays inside each other in a body", maximum=500)
     json_values: int = _count(20_000, "most values in a body")
     concurrent_requests: int = _count(1000, "requests served at once; more are refused")
+    concurrent_requests_per_account: int = _count(
+        500, "requests of one account that are served at once; more are refused"
+    )
+    waiting_requests: int = _count(
+        10_000, "requests that wait for a command's effect or a dial's answer; more are refused"
+    )
+    waiting_requests_per_account: int = _count(1000, "those of one account")
     max_page_size: int = _count(1000, "largest page of a list")
     reverse_proxies: tuple[str, ...] | None = _row(
         "texts",
@@ -150,6 +174,13 @@ class Settings:
     store_timeout_seconds: float = _seconds(5.0, "longest time that one request to CouchDB may take")
     store_connections: int = _count(50, "connections to CouchDB", maximum=10_000)
     document_cache_size: int = _count(10_000, "documents kept in memory")
+    document_cache_bytes: int = _row(
+        "integer",
+        67_108_864,
+        "bytes of the documents kept in memory, as JSON; as many again for lists of them",
+        minimum=65_536,
+        maximum=1_000_000_000_000,
+    )
     document_cache_seconds: float = _seconds(900.0, "how long a document is kept in memory")
     # RabbitMQ.
     amqp_urls: tuple[str, ...] = _row("urls", (), "brokers of this zone; by default those of config.ini")
@@ -182,6 +213,13 @@ class Settings:
     dial_timeout_ms: int = _milliseconds(20_000, "how long a dial without a timeout rings")
     wait_limit_ms: int = _milliseconds(30_000, "largest ?wait= of an action")
     idempotency_entries: int = _count(10_000, "answers kept for a repeated Idempotency-Key")
+    idempotency_bytes: int = _row(
+        "integer",
+        67_108_864,
+        "bytes of the answers kept for a repeated Idempotency-Key",
+        minimum=65_536,
+        maximum=1_000_000_000_000,
+    )
     idempotency_seconds: float = _seconds(3600.0, "how long an answer is kept for a repeated Idempotency-Key")
     # Tokens and rate limits.
     charge_valid_tokens: bool = _row("boolean", False, "charge requests with a valid token too")

@@ -1,8 +1,9 @@
 """Documents in memory: read once, flushed by the change messages of any node.
 
-Bounded in number and age. Misses of one document at the same time share one read, which goes on
-when a caller is cancelled. While the feed of change messages is down nothing is kept, since
-nobody would tell what has become stale. Source: data.md 4; issue "live state" 3.
+Bounded in number, bytes and age; no database takes more than its share. Misses of one document at
+the same time share one read, which goes on when a caller is cancelled. While
+the feed of change messages is down nothing is kept, since nobody would tell what has become stale.
+Source: data.md 4; issue "live state" 3.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from .. import jsontext
 from ..clock import Clock
+from ..fair import Bounds, FairCache
 from ..tasks import end
 from .port import DatabaseMissing, Document, DocumentMissing, Store
 
@@ -32,21 +35,30 @@ class CacheCounters:
 
 
 class DocumentCache:
-    """Reads documents of a store. ``keep`` in seconds, at most ``limit`` documents.
+    """Reads documents of a store. ``keep`` in seconds, at most ``limit`` documents of ``size`` bytes of
+    JSON in all.
 
     Beside them it keeps as many ids that name nothing: every request looks for settings that most
     clusters do not have. Ids that name nothing are endless, so they never push a document out.
     """
 
-    def __init__(self, store: Store, clock: Clock, *, limit: int = 10_000, keep: float = 900.0) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        limit: int = 10_000,
+        size: int = 64 * 2**20,
+        keep: float = 900.0,
+    ) -> None:
         self.counters = CacheCounters()
         self._store = store
         self._clock = clock
-        self._limit = limit
         self._keep = keep
         self._feed = False
-        self._kept: OrderedDict[Key, tuple[float, Document | None]] = OrderedDict()
-        self._absent: OrderedDict[Key, tuple[float, Document | None]] = OrderedDict()
+        #: By database, which is an account's or Kazoo's own.
+        self._kept: FairCache[str, tuple[float, Document | None]] = FairCache(Bounds(limit, size))
+        self._absent: FairCache[str, tuple[float, Document | None]] = FairCache(Bounds(limit, size))
         #: The read that a miss may join; one that a flush overtook is running, but not here.
         self._reads: dict[Key, asyncio.Task[Document | None]] = {}
         self._running: set[asyncio.Task[Document | None]] = set()
@@ -65,6 +77,11 @@ class DocumentCache:
         return len(self._kept)
 
     @property
+    def size(self) -> int:
+        """Bytes of the documents in memory, as JSON."""
+        return self._kept.size
+
+    @property
     def is_heard(self) -> bool:
         """Whether somebody tells of changes now."""
         return self._feed
@@ -75,10 +92,9 @@ class DocumentCache:
 
     def peek(self, database: str, doc_id: str) -> Document | None:
         """A document that is in memory; ``None`` when it is not, or is known not to exist."""
-        kept = self._kept.get((database, doc_id))
+        kept = self._kept.get(database, doc_id)
         if kept is None or kept[0] <= self._clock():
             return None
-        self._kept.move_to_end((database, doc_id))
         self.counters.hits += 1
         return kept[1]
 
@@ -144,7 +160,7 @@ class DocumentCache:
         What was derived ends in any case. That the cache holds the revision says when the document
         was read last, not that whatever was decided on it was decided after that."""
         key = (database, doc_id)
-        kept = self._kept.get(key)
+        kept = self._kept.get(*key)
         self._changed(key)
         self._told[key] = self.heard
         self._told.move_to_end(key)
@@ -157,9 +173,10 @@ class DocumentCache:
 
     def flush_database(self, database: str) -> None:
         """A database is gone, or another one under its name: nothing that is kept of it is right."""
-        for place in (self._kept, self._absent, self._reads):
-            for key in [key for key in place if key[0] == database]:
-                del place[key]
+        self._kept.drop_owner(database)
+        self._absent.drop_owner(database)
+        for key in [key for key in self._reads if key[0] == database]:
+            del self._reads[key]
         self.counters.flushes += 1
         self._changed((database, ""))
         self._told.clear()
@@ -196,21 +213,20 @@ class DocumentCache:
     def _find(self, key: Key) -> tuple[float, Document | None] | None:
         """Until when, and what, is kept of a key."""
         place = self._kept
-        kept = place.get(key)
+        kept = place.get(*key)
         if kept is None:
             place = self._absent
-            kept = place.get(key)
+            kept = place.get(*key)
             if kept is None:
                 return None
         if kept[0] <= self._clock():
-            del place[key]
+            place.drop(*key)
             return None
-        place.move_to_end(key)
         return kept
 
     def _forget(self, key: Key) -> None:
-        self._kept.pop(key, None)
-        self._absent.pop(key, None)
+        self._kept.drop(*key)
+        self._absent.drop(*key)
 
     def _changed(self, key: Key) -> None:
         self.heard += 1
@@ -229,10 +245,9 @@ class DocumentCache:
         if not self._feed:
             return
         self._forget(key)
-        place = self._absent if found is None else self._kept
-        place[key] = (self._clock() + self._keep, found)
-        while len(place) > self._limit:
-            place.popitem(last=False)
+        place, size = (self._absent, 0) if found is None else (self._kept, jsontext.size(found))
+        database, doc_id = key
+        place.keep(database, doc_id, (self._clock() + self._keep, found), size + len(doc_id))
 
     def _over(self, key: Key, done: asyncio.Task[Document | None]) -> None:
         self._running.discard(done)

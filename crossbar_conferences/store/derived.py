@@ -15,6 +15,7 @@ from collections.abc import Hashable, Iterable
 from typing import Final, Generic, Protocol, TypeVar
 
 from ..clock import Clock
+from ..fair import OVERHEAD, Bounds, FairCache
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -53,34 +54,53 @@ UNHEARD: Final[Changes] = _Unheard()
 
 
 class Derived(Generic[Key, Value]):
-    """At most ``limit`` values, for ``keep`` seconds at most; the oldest goes when there are too many."""
+    """At most ``limit`` values, ``each`` of one owner, for ``keep`` seconds at most; of too many the one
+    goes that was used longest ago. ``size`` in bytes is that of all keys."""
 
-    def __init__(self, changes: Changes, clock: Clock, *, limit: int, keep: float = 60.0) -> None:
+    def __init__(
+        self,
+        changes: Changes,
+        clock: Clock,
+        *,
+        limit: int,
+        keep: float = 60.0,
+        each: int | None = None,
+        size: int = 2**20,
+    ) -> None:
         self.changes = changes
         self._clock = clock
-        self._limit = limit
         self._keep = keep
         self._generation = changes.generation
-        self._kept: dict[Key, tuple[float, Value]] = {}
+        bounds = Bounds(limit, size + 2 * limit * OVERHEAD, each or limit)
+        self._kept: FairCache[Key, tuple[float, Value]] = FairCache(bounds)
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def get(self, key: Key) -> Value | None:
+    def get(self, key: Key, owner: str = "") -> Value | None:
         """The value, when nothing that it was made of can have changed."""
         if self._generation != self.changes.generation:
             self._kept.clear()
             self._generation = self.changes.generation
             return None
-        kept = self._kept.get(key)
+        kept = self._kept.get(owner, key)
         if kept is None:
             return None
         if kept[0] <= self._clock():
-            del self._kept[key]
+            self._kept.drop(owner, key)
             return None
         return kept[1]
 
-    def keep(self, key: Key, value: Value, heard: int, databases: Iterable[str]) -> None:
+    def keep(
+        self,
+        key: Key,
+        value: Value,
+        heard: int,
+        databases: Iterable[str],
+        *,
+        owner: str = "",
+        size: int = 0,
+    ) -> None:
         """Keep a value made of documents of these databases.
 
         ``heard``: `Changes.heard` as it was before the first of them was read."""
@@ -91,7 +111,4 @@ class Derived(Generic[Key, Value]):
             self._kept.clear()
             self._generation = changes.generation
         changes.watch(databases)
-        self._kept.pop(key, None)
-        self._kept[key] = (self._clock() + self._keep, value)
-        if len(self._kept) > self._limit:
-            del self._kept[next(iter(self._kept))]
+        self._kept.keep(owner, key, (self._clock() + self._keep, value), size)

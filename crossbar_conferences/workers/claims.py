@@ -10,21 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..clock import Clock
-from ..commands.idempotency import AnswerUnknown, KeyReused, Name
+from ..commands.idempotency import MAX_ANSWER, AnswerUnknown, KeyReused, Name, Remembered
 from .channel import Channel, Message
 
 #: Seconds that a worker waits to hear whether a key is its own, and for another one's work.
 ANSWER_WITHIN = 0.5
 DONE_WITHIN = 120.0
-#: Bytes of an answer that is told to others; one that is longer is not kept.
-MAX_ANSWER = 262_144
-#: Bytes of answers that the supervisor keeps in all.
-MAX_KEPT = 64 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -90,28 +85,23 @@ class SharedClaims:
 
 @dataclass(slots=True)
 class _Held:
-    """A key that was claimed. ``holder``: who does the work, ``None`` when it is done."""
+    """A key whose work is under way. ``holder``: who does it."""
 
     fingerprint: str
-    holder: Channel | None
-    expires: float
-    #: ``None`` also when it is too long to be kept.
-    answer: str | None = None
+    holder: Channel
     waiting: list[tuple[Channel, int]] = field(default_factory=list)
 
 
 class ClaimKeeper:
-    """The supervisor's side: the keys of the host. ``keep`` in seconds, at most ``limit`` keys."""
+    """The supervisor's side: the keys of the host. ``keep`` in seconds, at most ``limit`` keys and
+    answers of ``size`` bytes."""
 
-    def __init__(self, clock: Clock, *, keep: float, limit: int) -> None:
-        self._clock = clock
-        self._keep = keep
-        self._limit = limit
-        self._size = 0
-        self._held: OrderedDict[Name, _Held] = OrderedDict()
+    def __init__(self, clock: Clock, *, keep: float, limit: int, size: int = 64 * 2**20) -> None:
+        self._remembered = Remembered(clock, keep=keep, limit=limit, size=size)
+        self._held: dict[Name, _Held] = {}
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._held) + len(self._remembered)
 
     def hear(self, worker: Channel, message: Message) -> None:
         """Take in a message of a worker's; one that is not about keys is passed over."""
@@ -124,20 +114,27 @@ class ClaimKeeper:
 
     def _claim(self, worker: Channel, number: int, name: Name, fingerprint: str) -> None:
         held = self._held.get(name)
-        if held is not None and held.holder is None and held.expires <= self._clock():
-            self._forget(name)
-            held = None
-        if held is None:
-            self._make_room()
-            self._held[name] = _Held(fingerprint, worker, self._clock() + self._keep)
-            _tell(worker, number, "yours")
-        elif held.fingerprint != fingerprint:
+        if held is not None and held.fingerprint != fingerprint:
             _tell(worker, number, "reused")
-        elif held.holder is None:
-            _tell(worker, number, "done", held.answer)
-        else:
+        elif held is not None:
             held.waiting.append((worker, number))
             _tell(worker, number, "wait")
+        else:
+            self._answer(worker, number, name, fingerprint)
+
+    def _answer(self, worker: Channel, number: int, name: Name, fingerprint: str) -> None:
+        try:
+            answer = self._remembered.find(name, fingerprint)
+        except KeyReused:
+            _tell(worker, number, "reused")
+        except AnswerUnknown:
+            _tell(worker, number, "done")
+        else:
+            if answer is None:
+                self._held[name] = _Held(fingerprint, worker)
+                _tell(worker, number, "yours")
+            else:
+                _tell(worker, number, "done", answer.decode())
 
     def _settle(self, worker: Channel, name: Name, is_done: bool, answer: str | None) -> None:
         held = self._held.get(name)
@@ -147,11 +144,10 @@ class ClaimKeeper:
         if not is_done:
             self._pass_on(name, held)
             return
-        held.holder, held.answer = None, answer
-        self._size += len(answer or "")
+        del self._held[name]
+        self._remembered.keep(name, held.fingerprint, None if answer is None else answer.encode())
         for waiting, number in held.waiting:
             _tell(waiting, number, "done", answer)
-        held.waiting.clear()
 
     def _gone(self, worker: Channel) -> None:
         for name, held in list(self._held.items()):
@@ -162,26 +158,10 @@ class ClaimKeeper:
     def _pass_on(self, name: Name, held: _Held) -> None:
         """The work failed, or whoever did it is gone: the next one may try."""
         if not held.waiting:
-            self._forget(name)
+            del self._held[name]
             return
         held.holder, number = held.waiting.pop(0)
         _tell(held.holder, number, "yours")
-
-    def _make_room(self) -> None:
-        now, keys, size = self._clock(), len(self._held), self._size
-        gone = []
-        for name, held in self._held.items():
-            if held.expires > now and keys < self._limit and size <= MAX_KEPT:
-                break
-            # One whose work is under way stays, and does not keep younger ones from going.
-            if held.holder is None:
-                gone.append(name)
-                keys, size = keys - 1, size - len(held.answer or "")
-        for name in gone:
-            self._forget(name)
-
-    def _forget(self, name: Name) -> None:
-        self._size -= len(self._held.pop(name).answer or "")
 
 
 def _tell(worker: Channel, number: int, state: str, answer: str | None = None) -> None:

@@ -43,7 +43,10 @@ class Supervisor:
         self.leaving = False
         self.keeper: BucketKeeper = BucketKeeper(TokenBuckets(limit=settings.rate_buckets))
         self.claims: ClaimKeeper = ClaimKeeper(
-            time.monotonic, keep=settings.idempotency_seconds, limit=settings.idempotency_entries
+            time.monotonic,
+            keep=settings.idempotency_seconds,
+            limit=settings.idempotency_entries,
+            size=settings.idempotency_bytes,
         )
         self.sockets: dict[str, socket.socket] = {}
         #: Whether every worker that was asked to leave did so by itself.

@@ -17,7 +17,9 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from multidict import CIMultiDict, CIMultiDictProxy
 from structlog.testing import capture_logs
+from yarl import URL
 
 from crossbar_conferences.api.errors import CATALOGUE, Entry
 from crossbar_conferences.api.routes import ROUTES, Route
@@ -363,6 +365,28 @@ async def _guests_unavailable(house: House) -> Answer:
         return await house.put("/v2/conference_auth", given, who=None)
     finally:
         house.store.before = usual
+
+
+async def _malformed_request(house: House) -> Answer:
+    where = URL(house.service.base_url)
+    reader, writer = await asyncio.open_connection(where.host, where.port)
+    writer.write(b"BREW / HTTP/1.1\r\nHost: x\r\n\r\n")
+    head, _, text = (await reader.read()).decode().partition("\r\n\r\n")
+    writer.close()
+    headers = dict(line.split(": ", 1) for line in head.splitlines()[1:])
+    return Answer(int(head.split()[1]), CIMultiDictProxy(CIMultiDict(headers)), text, json.loads(text))
+
+
+async def _share_exceeded(house: House) -> Answer:
+    async with embedded_house(waiting_requests_per_account="1") as small:
+        made = await small.create()
+        await small.cluster.perform(["fault", "all", "silent", "on"])
+        path = small.path(made) + "?wait=1000"
+        first = asyncio.create_task(small.put(path, {"action": "lock"}))
+        await eventually(lambda: small.service.load.waiting.held() == 1)
+        answer = await small.put(path, {"action": "lock"})
+        await first
+        return answer
 
 
 async def _overloaded(house: House) -> Answer:

@@ -6,19 +6,18 @@ import asyncio
 import gzip
 import resource
 import secrets
-import socket
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import aiohttp
 import orjson
 import pytest
-from yarl import URL
 
 from crossbar_conferences.broker.memory import MemoryBroker, MemoryTransport
 from crossbar_conferences.store.memory import MemoryStore
 from tests.support.brokers import eventually
+from tests.support.raw import raw
 from tests.support.sidecar import Answer, Sidecar, running_sidecar
 
 BROKEN = {"json": {"invalid": {"message": "decoder_exit around 0", "target": "body"}}}
@@ -55,57 +54,6 @@ async def sidecar() -> AsyncIterator[Sidecar]:
         yield sidecar
 
 
-class Raw:
-    """A client that says exactly what it wants, when it wants."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    def say(self, text: bytes) -> None:
-        """Send some bytes."""
-        self._writer.write(text)
-
-    async def status(self, within: float = 5.0) -> int | None:
-        """The status of the answer; ``None`` when the connection ends without one."""
-        async with asyncio.timeout(within):
-            with suppress(ConnectionError, asyncio.IncompleteReadError):
-                head = await self._reader.readuntil(b"\r\n")
-                return int(head.split()[1])
-        return None
-
-    async def answer(self, within: float = 5.0) -> str:
-        """Everything until the server ends the connection."""
-        async with asyncio.timeout(within):
-            return (await self._reader.read()).decode()
-
-    async def ended(self, within: float = 5.0) -> float:
-        """How many seconds it took until the server ended the connection."""
-        begun = time.perf_counter()
-        async with asyncio.timeout(within):
-            with suppress(ConnectionError):
-                while await self._reader.read(65_536):
-                    pass
-        return time.perf_counter() - begun
-
-
-@asynccontextmanager
-async def raw(sidecar: Sidecar, *, reads: bool = True) -> AsyncIterator[Raw]:
-    """A raw client of the API's port; one that does not read takes as little as it can."""
-    client = socket.socket()
-    if not reads:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    client.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", URL(sidecar.service.base_url).port))
-    reader, writer = await asyncio.open_connection(sock=client)
-    if not reads:
-        writer.transport.pause_reading()  # type: ignore[attr-defined]
-    try:
-        yield Raw(reader, writer)
-    finally:
-        writer.transport.abort()
-
-
 def head(sidecar: Sidecar, method: str = "GET", *more: str, path: str | None = None) -> bytes:
     """A request's line and headers, without the empty line at the end."""
     lines = [
@@ -124,7 +72,7 @@ async def fine(sidecar: Sidecar) -> None:
 
 
 async def test_request_line_and_headers(sidecar: Sidecar) -> None:
-    """A line, a header or a number of headers beyond the limit is a 400 in plain text, and the end."""
+    """A line, a header or a number of headers beyond the limit is a 400 in the envelope, and the end."""
     many = [f"X-{number}: x" for number in range(40)]
     for request in (
         head(sidecar, path="/v2/" + "x" * 2000),
@@ -133,7 +81,7 @@ async def test_request_line_and_headers(sidecar: Sidecar) -> None:
     ):
         async with raw(sidecar) as client:
             client.say(request + b"\r\n")
-            _is_plain(await client.answer())
+            _is_refused(await client.answer())
     await fine(sidecar)
 
 
@@ -147,17 +95,20 @@ async def test_request_line_and_headers(sidecar: Sidecar) -> None:
     ],
 )
 async def test_what_is_no_request(sidecar: Sidecar, request_: bytes) -> None:
-    """What the HTTP server cannot read is a 400 in plain text, and the connection ends."""
+    """What the HTTP server cannot read is a 400 in the envelope, and the connection ends."""
     async with raw(sidecar) as client:
         client.say(request_)
-        _is_plain(await client.answer())
+        _is_refused(await client.answer())
     await fine(sidecar)
 
 
-def _is_plain(answer: str) -> None:
+def _is_refused(answer: str) -> None:
     head, _, text = answer.partition("\r\n\r\n")
-    assert head.splitlines()[0] == "HTTP/1.0 400 Bad Request" and text
-    assert "Content-Type: text/plain; charset=utf-8" in head.splitlines()
+    lines = head.lower().splitlines()
+    assert lines[0] == "http/1.0 400 bad request" and "content-type: application/json" in lines
+    envelope = orjson.loads(text)
+    assert (envelope["status"], envelope["error"], envelope["message"]) == ("error", "400", "bad request")
+    assert f"x-request-id: {envelope['request_id']}" in lines
 
 
 async def test_body_size(sidecar: Sidecar) -> None:
@@ -266,6 +217,20 @@ async def test_answer_that_is_not_taken(sidecar: Sidecar) -> None:
         client.say((head(sidecar, path=sidecar.path(conference_id)) + b"\r\n") * 100)
         await eventually(lambda: _dropped(sidecar) == 1)
     await fine(sidecar)
+
+
+async def test_answers_that_nobody_takes_are_bounded_in_bytes() -> None:
+    """Many clients that ask and do not read, each for less long than it may: the first of them are dropped
+    when all together leave too much, and others are served."""
+    async with limited(unsent_bytes="1000000", send_timeout_seconds="60") as sidecar:
+        conference_id = await sidecar.created(list=["x" * 190] * 900)
+        ask = (head(sidecar, path=sidecar.path(conference_id)) + b"\r\n") * 32
+        async with AsyncExitStack() as clients:
+            for _ in range(12):
+                client = await clients.enter_async_context(raw(sidecar, reads=False))
+                client.say(ask)
+            await eventually(lambda: 0 < _dropped(sidecar) < 12)
+            await fine(sidecar)
 
 
 def _dropped(sidecar: Sidecar) -> int:

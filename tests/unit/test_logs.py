@@ -64,11 +64,35 @@ def test_levels(stderr: Callable[[], str]) -> None:
         "amqp://u:hunter2@h",
         f"x{JWT}",
         "-----BEGIN RSA PRIVATE KEY-----x",
+        "/v2/x?auth_token=opaque&y=1",
+        "/v2/x%3FAUTH_TOKEN%3Dopaque",
+        "{'X-Auth-Token': 'opaque'}",
+        "('X-Auth-Token', 'opaque')",
+        "X-Auth-Token: opaque",
+        'b\'{"auth_token":"opaque"}\'',
+        "authorization=opaque",
+        "password = 'opaque'",
     ],
 )
 def test_the_short_cut_misses_nothing(text: str) -> None:
     """A text is passed over only when none of the patterns could fit it."""
-    assert logs.scrub(text) != text
+    assert logs.scrub(text) != text and "opaque" not in logs.scrub(text)
+
+
+@pytest.mark.parametrize("text", ["/v2/conference_auth", "basically fine", "no auth_token here", "passwords"])
+def test_what_is_no_secret_stays(text: str) -> None:
+    """A word alone gives nothing away."""
+    assert logs.scrub(text) == text
+
+
+def test_what_an_http_server_says_shows_no_request(stderr: Callable[[], str]) -> None:
+    """Its exceptions hold the line or the header that they are about: only their kind is written."""
+    logs.configure("info", "json")
+    try:
+        raise ValueError("GET /x?token=opaque HTTP/1.1")
+    except ValueError:
+        logging.getLogger("aiohttp.server").exception("Error handling request from %s", "127.0.0.1")
+    assert stderr() == "ERROR aiohttp.server ValueError\n"
 
 
 def test_a_line_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,8 +20,13 @@ async def greet(request: web.BaseRequest) -> web.StreamResponse:
     return web.Response(text=request.path)
 
 
+def refuse(request: web.BaseRequest, reason: str | None) -> web.Response:
+    """Says why."""
+    return web.Response(status=400, text=str(reason))
+
+
 def listeners_with(**shared: socket.socket) -> Listeners:
-    return Listeners(load({}, environ={}, candidates=()), shared)
+    return Listeners(load({}, environ={}, candidates=()), shared, refuse)
 
 
 @pytest.fixture

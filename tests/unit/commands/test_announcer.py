@@ -51,15 +51,15 @@ def bus() -> FakeBus:
 @pytest.fixture
 async def announcer(bus: FakeBus) -> AsyncIterator[Announcer]:
     """One that would wait for ever for a broker that does not come."""
-    made = Announcer(cast(Bus, bus), limit=3, pause=60.0)
+    made = Announcer(cast(Bus, bus), limit=6, pause=60.0)
     yield made
     await made.close()
 
 
-async def tell(announcer: Announcer, *revisions: str) -> None:
+async def tell(announcer: Announcer, *revisions: str, database: str = "cc") -> None:
     for revision in revisions:
         document: dict[str, Any] = {"_id": "a", "_rev": revision, "pvt_type": "conference"}
-        await announcer.announce("edited", "account%2Faa%2Fbb%2Fcc", document)
+        await announcer.announce("edited", f"account%2Faa%2Fbb%2F{database}", document)
 
 
 async def test_told_at_once(bus: FakeBus, announcer: Announcer) -> None:
@@ -100,3 +100,17 @@ async def test_the_oldest_of_too_many_are_dropped(bus: FakeBus, announcer: Annou
     bus.come()
     await eventually(lambda: announcer.waiting == 0)
     assert bus.sent == ["3", "4", "5"]
+
+
+async def test_an_account_does_not_push_out_what_others_have_to_tell(
+    bus: FakeBus, announcer: Announcer
+) -> None:
+    """Whoever changes very much while the broker is away loses its own oldest; the order stays."""
+    bus.takes = False
+    await tell(announcer, "other-1", "other-2", database="dd")
+    await tell(announcer, *"123456789")
+    await tell(announcer, "other-3", database="dd")
+    assert (announcer.waiting, announcer.dropped) == (6, 6)
+    bus.come()
+    await eventually(lambda: announcer.waiting == 0)
+    assert bus.sent == ["other-1", "other-2", "7", "8", "9", "other-3"]

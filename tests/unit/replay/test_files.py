@@ -94,6 +94,7 @@ def test_rows_and_fixtures_agree() -> None:
         "isolation-unknown",
         "no-request",
         "participants-missing-flag",
+        "too-much-in-hand",
     }
 
 

@@ -66,7 +66,7 @@ def clock() -> Time:
 
 @pytest.fixture
 async def cache(store: Gated, clock: Time) -> AsyncIterator[DocumentCache]:
-    cache = DocumentCache(store, clock, limit=3, keep=900.0)
+    cache = DocumentCache(store, clock, limit=6, keep=900.0)
     cache.set_feed(True)
     yield cache
     await cache.close()

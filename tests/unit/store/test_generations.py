@@ -111,7 +111,7 @@ class Story:
 
     async def evict(self) -> None:
         """The document is pushed out of the cache: it will be read anew."""
-        self.cache._kept.pop((DATABASE, DOC), None)
+        self.cache._kept.drop(DATABASE, DOC)
 
     async def _decide(self, *, many: bool) -> None:
         heard = self.cache.heard

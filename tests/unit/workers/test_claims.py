@@ -35,9 +35,11 @@ class Host:
 
 
 @asynccontextmanager
-async def host(count: int = 2, *, keep: float = 60.0, limit: int = 100) -> AsyncIterator[Host]:
+async def host(
+    count: int = 2, *, keep: float = 60.0, limit: int = 100, size: int = 1_000_000
+) -> AsyncIterator[Host]:
     """So many workers."""
-    ours = Host(0.0, ClaimKeeper(lambda: ours.now, keep=keep, limit=limit), [], [])
+    ours = Host(0.0, ClaimKeeper(lambda: ours.now, keep=keep, limit=limit, size=size), [], [])
     far: list[Channel] = []
 
     async def keeping(channel: Channel) -> None:
@@ -141,13 +143,12 @@ async def test_a_worker_that_dies_leaves_its_work() -> None:
         assert await second.claim(("account", "later"), "f") is None
 
 
-async def test_an_answer_that_is_too_long_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_answer_that_is_too_long_is_not_kept() -> None:
     """The work is known to be done, and is not done again."""
-    monkeypatch.setattr(claims, "MAX_ANSWER", 10)
     async with host() as ours:
         first, second = ours.workers
         await first.claim(NAME, "f")
-        first.settle(NAME, b"x" * 11)
+        first.settle(NAME, b"x" * (claims.MAX_ANSWER + 1))
         await ours.settled()
         with pytest.raises(AnswerUnknown):
             await second.claim(NAME, "f")
@@ -166,23 +167,35 @@ async def test_keys_are_kept_for_a_time() -> None:
         assert await second.claim(NAME, "g") is None
 
 
-@pytest.mark.parametrize("bound", ["number", "bytes"])
-async def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
-    """The oldest answers go; work under way stays, and keeps no younger one from going."""
-    if bound == "bytes":
-        monkeypatch.setattr(claims, "MAX_KEPT", 3)
-    async with host(1, limit=4 if bound == "number" else 100) as ours:
+async def test_what_is_kept_is_bounded_in_number() -> None:
+    """An account's oldest keys go; work under way stays, and keeps no younger one from going."""
+    async with host(1, limit=8) as ours:
         (worker,) = ours.workers
         await worker.claim(("account", "under way"), "f")
         for number in range(8):
             await worker.claim(("account", str(number)), "f")
             worker.settle(("account", str(number)), b"1")
-        await worker.claim(("account", "last"), "f")
+        assert await worker.claim(("account", "last"), "f") is None
         assert len(ours.keeper) <= 6
         assert await worker.claim(("account", "7"), "f") == b"1"
         assert await worker.claim(("account", "0"), "f") is None
         with pytest.raises(KeyReused):
             await worker.claim(("account", "under way"), "other")
+
+
+async def test_what_is_kept_is_bounded_in_bytes_and_nobody_pushes_out_others() -> None:
+    """An account's oldest answers go, and their work is not done again; another account's stay."""
+    async with host(1, size=4_000) as ours:
+        (worker,) = ours.workers
+        await worker.claim(("other", "k"), "f")
+        worker.settle(("other", "k"), b"theirs")
+        for number in range(20):
+            await worker.claim(("account", str(number)), "f")
+            worker.settle(("account", str(number)), b"x" * 500)
+        assert await worker.claim(("account", "19"), "f") == b"x" * 500
+        with pytest.raises(AnswerUnknown):
+            await worker.claim(("account", "0"), "f")
+        assert await worker.claim(("other", "k"), "f") == b"theirs"
 
 
 async def test_a_supervisor_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
