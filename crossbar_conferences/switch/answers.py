@@ -18,6 +18,7 @@ from ..kapi.routing import reply_address
 from . import messages
 from .dialling import ANSWER, SILENT, Leg, cause_of, failed, join_of, legs, succeeded
 from .media_server import VirtualMediaServer
+from .memory import Memory
 from .messages import Speaker
 from .rooms import SwitchRefuses
 from .state import DialModes, Realms
@@ -58,6 +59,7 @@ class Answerer:
         self,
         speaker: Speaker,
         media_server: VirtualMediaServer,
+        memory: Memory,
         realms: Realms,
         dial_modes: DialModes,
         call_elsewhere: Callable[[str], bool],
@@ -65,6 +67,7 @@ class Answerer:
     ) -> None:
         self._speaker = speaker
         self._media_server = media_server
+        self._memory = memory
         self._realms = realms
         self._dial_modes = dial_modes
         self._call_elsewhere = call_elsewhere
@@ -85,15 +88,17 @@ class Answerer:
 
     def _search(self, body: Mapping[str, Any]) -> dict[str, Any]:
         conference.check_search_request(body)
-        now, rooms = self._media_server.now(), self._media_server.rooms
+        now, rooms = self._media_server.now(), self._media_server.told_rooms
         conference_id = body.get("Conference-ID")
         if conference_id:
             room = rooms.get(conference_id)
             if room is None:
                 return messages.not_found(body, self._speaker)
-            return messages.search_by_conference(room, self._speaker, now, body["Msg-ID"])
+            strangers = self._memory.of(room)
+            return messages.search_by_conference(room, self._speaker, now, body["Msg-ID"], strangers)
         account_id = body["Account-ID"]
-        return messages.search_by_account(account_id, rooms.values(), self._speaker, now, body["Msg-ID"])
+        listed = [room for room in rooms.values() if self._memory.lists(room)]
+        return messages.search_by_account(account_id, listed, self._speaker, now, body["Msg-ID"])
 
     def _channels(self, body: Mapping[str, Any]) -> dict[str, Any] | None:
         category = body["Event-Category"]

@@ -23,12 +23,14 @@ Verb = Literal["mute", "unmute", "deaf", "undeaf", "talk", "quiet"]
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Start a conference. ``instance_id`` is unique per run of a conference."""
+    """Start a conference. ``instance_id`` is unique per run of a conference. ``late_profile``: Kazoo did
+    not send the profile in time, so that ecallmgr publishes no event of it."""
 
     conference_id: str
     account_id: str | None
     instance_id: str
     at: int
+    late_profile: bool = False
 
 
 @dataclass(frozen=True, slots=True)
