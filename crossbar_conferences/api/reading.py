@@ -78,9 +78,12 @@ class Reader:
     async def sighting(self, exchange: Exchange) -> Sighting:
         """Who is in the conference, as far as this account may know."""
         fresh = is_true(exchange.query.get("fresh"))
-        sighting = await self.live_state.conference(exchange.account_id, exchange.conference_id, fresh=fresh)
+        own = _has_document(exchange)
+        sighting = await self.live_state.conference(
+            exchange.account_id, exchange.conference_id, fresh=fresh, own=own
+        )
         room = sighting.room(exchange.conference_id)
-        if _has_document(exchange) and (room is None or room.account_id == exchange.account_id):
+        if own and (room is None or room.account_id == exchange.account_id):
             # As nearly always; `checked` would say the same.
             return sighting
         return await self.checked(exchange, sighting)
