@@ -156,15 +156,24 @@ class Answerer:
     async def _ring(self, leg: Leg, body: Mapping[str, Any]) -> dict[str, Any]:
         mode = self._dial_modes.of(leg.endpoint_id)
         if mode == SILENT:
-            await asyncio.sleep(max(0, min(body["Timeout"], RING_LIMIT)))
-            return failed(leg, "timeout")
+            return await self._in_vain(leg, body)
         if mode != ANSWER:
             return failed(leg, cause_of(mode))
         # Two legs may bear one call id (dial.md 6): then the second one is the first one.
         room = self._media_server.rooms.get(body["Conference-ID"])
         if room is None or room.call(leg.call_id) is None:
+            if room is None and self._speaker.core == "master":
+                # Its dial string cannot begin a conference (real-switch.md A5).
+                return await self._in_vain(leg, body)
             try:
                 await self._media_server.dialled(join_of(leg, body, self._media_server.now()))
             except SwitchRefuses:
-                return failed(leg, "CALL_REJECTED")
+                # Of a leg that answered and was hung up, as a full room does, ecallmgr hears nothing.
+                return await self._in_vain(leg, body)
         return succeeded(leg)
+
+    @staticmethod
+    async def _in_vain(leg: Leg, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Nothing is heard of a leg until the time is up."""
+        await asyncio.sleep(max(0, min(body["Timeout"], RING_LIMIT)))
+        return failed(leg, "timeout")

@@ -35,7 +35,8 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """A call enters. Without name and number the switch makes them up from the member id."""
+    """A call enters. Without name and number the switch makes them up from the member id. ``dialled``: the
+    switch called it, so that a lock does not keep it out (real-switch.md A6)."""
 
     conference_id: str
     call_id: str
@@ -50,6 +51,7 @@ class Join:
     account_id: str | None = None
     channel_vars: Mapping[str, Any] = field(default_factory=dict)
     application_vars: Mapping[str, Any] = field(default_factory=dict)
+    dialled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,7 +182,7 @@ def _leave(rooms: Rooms, room: Room, selector: Selector) -> Outcome:
 
 
 def _join(room: Room, command: Join) -> tuple[Room, tuple[Event, ...]]:
-    if room.locked:
+    if room.locked and not command.dialled:
         raise SwitchRefuses(f"conference {room.conference_id} is locked")
     limit = room.parameters.get("Max-Members", "")
     if limit.isdecimal() and 0 < int(limit) <= len(room.members):
