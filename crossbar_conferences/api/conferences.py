@@ -12,10 +12,10 @@ from typing import Any
 from ..auth.system_config import SystemConfig
 from ..clock import gregorian_seconds
 from ..conference import document as documents
-from ..conference import presentation
+from ..conference import presentation, start_keys
 from ..conference.document import Author
 from ..conference.isolation import is_conference_id
-from ..conference.listing import ListQuery, item, matches, next_start_key, parse
+from ..conference.listing import ListQuery, item, matches, parse
 from ..conference.rooms import Room
 from ..conference.validation import validate
 from ..live.port import Sighting
@@ -113,7 +113,7 @@ class CollectionHandler:
             if query.given_start_key is not None:
                 answer.listing["start_key"] = query.given_start_key
             if following is not None:
-                answer.listing["next_start_key"] = next_start_key(following)
+                answer.listing["next_start_key"] = start_keys.encoded(following)
         self._show(exchange, query, rows, sighting)
 
     def _show(self, exchange: Exchange, query: ListQuery, rows: list[Row], sighting: Sighting) -> None:

@@ -48,6 +48,12 @@ _ENTRIES = (
         "idempotency_key_in_use",
         "another process has the request under this Idempotency-Key in hand, or its answer is gone",
     ),
+    Entry(
+        "participant_unknown_to_switch",
+        409,
+        "participant_unknown_to_switch",
+        "the participant is there, but the media side does not know the number that commands need",
+    ),
     Entry("gone", 410, "gone", "version 1 of the API"),
     Entry("precondition_failed", 412, "", "If-Match or If-None-Match is not met", empty=True),
     Entry("unsupported_media_type", 415, "", "the body is neither JSON nor a form", empty=True),

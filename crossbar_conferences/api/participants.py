@@ -71,6 +71,6 @@ class ParticipantHandler:
             # Compared as text, so 02 is nobody (recorded).
             if str(member["participant_id"]) == wanted:
                 return member
-        if exchange.answer.metadata.get("source") != "none":
+        if exchange.answer.metadata.get("source") in ("events", "search"):
             raise bad_participant(int(wanted) if wanted.isdecimal() and len(wanted) < 16 else wanted)
         return {}

@@ -79,9 +79,12 @@ class Reader:
         """Who is in the conference, as far as this account may know."""
         # Strangers are not worth a question to every media node.
         fresh = is_true(exchange.query.get("fresh")) and not exchange.is_guest
-        sighting = await self.live_state.conference(exchange.account_id, exchange.conference_id, fresh=fresh)
+        own = _has_document(exchange)
+        sighting = await self.live_state.conference(
+            exchange.account_id, exchange.conference_id, fresh=fresh, own=own
+        )
         room = sighting.room(exchange.conference_id)
-        if _has_document(exchange) and (room is None or room.account_id == exchange.account_id):
+        if own and (room is None or room.account_id == exchange.account_id):
             # As nearly always; `checked` would say the same.
             return sighting
         return await self.checked(exchange, sighting)

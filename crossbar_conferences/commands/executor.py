@@ -81,29 +81,28 @@ class Executor:
         if not plan.confirms:
             # Nobody was to be changed: that is done at once. What no event proves stays unproved.
             await self._publish(plan)
-            room = await self._room(account_id, conference_id, fresh=False)
-            return self._counted(Outcome(not plan.messages, room))
+            sighting = await self._live.conference(account_id, conference_id)
+            settled = not plan.messages and plan.reaches_all
+            return self._counted(Outcome(settled, sighting.room(conference_id)))
         await self._feed.hold(account_id)
         try:
             with self._waiting(account_id, plan.confirms) as waiter:
                 await self._publish(plan)
                 confirmed = await _within(wait, waiter)
-            room = await self._room(account_id, conference_id, fresh=not confirmed)
+            sighting = await self._live.conference(account_id, conference_id, fresh=not confirmed)
         finally:
             await self._feed.release(account_id)
-        if not confirmed:
+        room = sighting.room(conference_id)
+        # What is known in part, or not at all, proves nothing.
+        if not confirmed and sighting.known:
             # The event may be among those that the operator does not publish: look at the state.
             confirmed = all(confirm.holds(room) is True for confirm in waiter.open)
-        return self._counted(Outcome(confirmed, room))
+        return self._counted(Outcome(confirmed and plan.reaches_all, room))
 
     async def _publish(self, plan: Plan) -> None:
         for message in plan.messages:
             await self._bus.cast(message)
             self.counters.published += 1
-
-    async def _room(self, account_id: str, conference_id: str, *, fresh: bool) -> Room | None:
-        sighting = await self._live.conference(account_id, conference_id, fresh=fresh)
-        return sighting.room(conference_id)
 
     def _counted(self, outcome: Outcome) -> Outcome:
         if outcome.confirmed:

@@ -22,6 +22,7 @@ from .actions_plan import (
     invalid,
     no_such_participant,
     not_in_list,
+    unknown_to_switch,
 )
 from .actions_sound import Whom, level, play, say, set_limits, stop_play, tones
 from .actions_vars import custom_vars
@@ -100,7 +101,7 @@ def plan_participants_action(request: ActionRequest, context: ActionContext) -> 
         # These are ours, so they answer with the report that Kazoo's bulk actions lack.
         return _selected(request, context, everybody(action, context.room))
     messages, confirms = _to_each(request, context, everybody(action, context.room))
-    return Plan(messages, PublicDocument.DOCUMENT, CREATED, confirms)
+    return Plan(messages, PublicDocument.DOCUMENT, CREATED, confirms, context.knows_all)
 
 
 def plan_participant_action(request: ActionRequest, context: ActionContext, participant: str) -> Plan:
@@ -113,6 +114,9 @@ def plan_participant_action(request: ActionRequest, context: ActionContext, part
         raise not_in_list("action", PARTICIPANT_ACTIONS, action)
     number = participant_number(participant)
     if number is None:
+        stranger = context.room.caller(participant) if context.room else None
+        if stranger is not None and stranger.participant_id is None:
+            raise unknown_to_switch(participant)
         raise no_such_participant(participant)
     messages, confirms = _to_one(request, context, number)
     if context.is_live_known and (context.room is None or context.room.participant(number) is None):
@@ -154,7 +158,10 @@ def _relate(request: ActionRequest, context: ActionContext) -> Plan:
     first, other = numbers
     # Of two that are missing the last is named, and one that is related to itself is (http.md 9.3).
     for number in (other, first):
-        if context.room is None or context.room.participant(number) is None or first == other:
+        is_there = context.room is not None and (
+            context.room.has_strangers or context.room.participant(number) is not None
+        )
+        if not is_there or first == other:
             raise no_such_participant(number)
     relation = {
         "Participant-ID": first,
@@ -167,7 +174,7 @@ def _relate(request: ActionRequest, context: ActionContext) -> Plan:
 def _selected(request: ActionRequest, context: ActionContext, targets: tuple[Target, ...]) -> Plan:
     messages, confirms = _to_each(request, context, targets)
     report = {"action": request.action, "participants": [target.public() for target in targets]}
-    return Plan(messages, report, confirms=confirms)
+    return Plan(messages, report, confirms=confirms, reaches_all=context.knows_all)
 
 
 def _to_each(
@@ -179,6 +186,8 @@ def _to_each(
         # Nobody is there, but a request that is wrong is wrong all the same.
         _to_one(request, context, 0)
     for target in targets:
+        if target.participant_id is None:
+            continue
         sent, proved = _to_one(request, context, target.participant_id)
         if target.result == SENT:
             messages += sent

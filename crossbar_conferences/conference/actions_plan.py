@@ -114,6 +114,11 @@ class ActionContext:
     room: Room | None = None
     is_live_known: bool = False
 
+    @property
+    def knows_all(self) -> bool:
+        """Whether the room runs, has people in it, and all of them are known."""
+        return self.is_live_known and self.room is not None and bool(self.room.participants)
+
     def command(self, application_name: str, fields: Mapping[str, Any] | None = None) -> Outgoing:
         """One command to this conference, said as Kazoo says it."""
         speaker = CROSSBAR if application_name in _SENT_AS_CROSSBAR else KAPPS_CONFERENCE
@@ -133,12 +138,16 @@ class ActionContext:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to publish, in order, what to answer, and what would prove that it happened."""
+    """What to publish, in order, what to answer, and what would prove that it happened.
+
+    ``reaches_all``: whether everybody whom the action is for was known and can be named to the
+    switch; what reaches a part of them, or nobody, is never confirmed."""
 
     messages: tuple[Outgoing, ...]
     data: Any
     status: int = ACCEPTED
     confirms: tuple[Confirmation, ...] = ()
+    reaches_all: bool = True
 
 
 def conference_request(data: Any, query: Mapping[str, Any], envelope: Mapping[str, Any]) -> ActionRequest:
@@ -180,6 +189,12 @@ def no_such_participant(participant_id: Any) -> ActionError:
     """404 with the id that nobody has."""
     shown = participant_id[:64] if isinstance(participant_id, str) else participant_id
     return ActionError("bad_identifier", {"id": shown, "message": "bad identifier"})
+
+
+def unknown_to_switch(call_id: str) -> ActionError:
+    """409: the participant is there, but the media side does not know the number that commands need."""
+    message = "the media side does not know this participant's id, so it cannot be commanded"
+    return ActionError("participant_unknown_to_switch", {"call_id": call_id, "message": message})
 
 
 def _member(value: Any, key: str) -> Any:

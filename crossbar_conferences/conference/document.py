@@ -17,6 +17,7 @@ from .defaults import default_object
 from .validation import Errors
 
 CONFERENCE = "conference"
+_AUTO_RECORD = "auto-record"
 
 #: What a listed item says of a running conference, and the type by which it is told from a
 #: client's own field of that name: clients send it back, and it is not stored (design 3.1).
@@ -67,6 +68,7 @@ def adhoc(conference_id: str, data: Mapping[str, Any]) -> dict[str, Any]:
 def created(document_id: str, fields: Mapping[str, Any], author: Author, now: int) -> dict[str, Any]:
     """A new document. ``now`` in gregorian seconds."""
     document = {**_public_without_id(fields), "_id": document_id, "pvt_type": CONFERENCE}
+    _mirror_auto_record(document, {})
     return _signed(document, author, now)
 
 
@@ -76,6 +78,7 @@ def replaced(
     """The next revision with other public fields; private ones are kept."""
     document = {**private_fields(stored), **_public_without_id(fields)}
     document.setdefault("pvt_type", CONFERENCE)
+    _mirror_auto_record(document, stored)
     return _signed(document, author, now)
 
 
@@ -123,6 +126,20 @@ def name_taken(name: str) -> Errors:
     # Kazoo's words say system-wide; its check, like ours, is for the account (http.md 5.5).
     message = "public conference needs a system-wide unique name"
     return {"name": {"unique": {"message": message, "cause": name}}}
+
+
+def _mirror_auto_record(document: dict[str, Any], stored: Mapping[str, Any]) -> None:
+    """Put ``auto_record`` into the profile, where Kazoo's conference application acts on it.
+
+    The seed has it at the root, Kazoo 5's schema in the profile alone (beyond.md 1). Once it is taken
+    out of the root, what it had put into the profile goes too."""
+    wanted = document.get("auto_record")
+    before = stored.get("auto_record")
+    profile = document.get("profile")
+    if isinstance(wanted, bool):
+        document["profile"] = {**(profile if isinstance(profile, Mapping) else {}), _AUTO_RECORD: wanted}
+    elif isinstance(before, bool) and isinstance(profile, Mapping) and profile.get(_AUTO_RECORD) is before:
+        document["profile"] = {key: value for key, value in profile.items() if key != _AUTO_RECORD}
 
 
 def _public_without_id(fields: Mapping[str, Any]) -> dict[str, Any]:

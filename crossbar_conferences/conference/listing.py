@@ -5,7 +5,6 @@ Source: http.md 4, data.md 3.4; recordings ``list``.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,7 +12,7 @@ from typing import Any, Final
 import orjson
 
 from ..errors import CrossbarConferencesError
-from . import filters
+from . import filters, start_keys
 from .filters import Filter
 
 #: The longest span of creation times that may be asked for, in seconds (http.md 4.4).
@@ -22,9 +21,6 @@ MAX_RANGE: Final = 2_682_000
 #: Chunked listing has no effect on this resource, but its parameters are checked (http.md 4.1).
 _CHUNK_PARAMETERS: Final = ("chunk_size", "batch_size")
 _MAX_CHUNK: Final = 50
-
-#: Characters of a start key: no request line holds more, and every key given out must be readable.
-_MAX_KEY: Final = 8192
 
 _RANGES: Final = (("created", "pvt_created"), ("modified", "pvt_modified"))
 
@@ -99,13 +95,14 @@ def parse(
     for name in _CHUNK_PARAMETERS:
         _check_chunk(name, query.get(name))
     given = value("bookmark") if value("bookmark") is not None else value("start_key")
+    start = start_keys.decoded(given)
     found = (filters.read(key, text) for key, text in query.items())
     return ListQuery(
         page_size=_page_size(value("page_size"), default_page_size, max_page_size),
         paginate=not _is_no(value("paginate")),
         descending=_descending(query),
-        start=_decode(given),
-        given_start_key=given if isinstance(given, str) and _decode(given) is not None else None,
+        start=start,
+        given_start_key=given if isinstance(given, str) and start is not None else None,
         fields=_fields(query.get("fields")),
         full_docs=full_docs_allowed and _is_yes(query.get("full_docs")),
         filters=tuple(one for one in found if one is not None),
@@ -136,24 +133,6 @@ def item(
     for field in query.fields:
         _keep(kept, source, field.split("."))
     return kept
-
-
-def next_start_key(doc_id: str) -> str:
-    """The opaque key of the page that begins with an id."""
-    return base64.urlsafe_b64encode(orjson.dumps([doc_id])).rstrip(b"=").decode()
-
-
-def _decode(key: Any) -> str | None:
-    # What cannot be read is ignored: the list begins at its beginning (data.md 3.4).
-    if not isinstance(key, str) or not key or len(key) > _MAX_KEY:
-        return None
-    try:
-        value = orjson.loads(base64.urlsafe_b64decode(key + "=" * (-len(key) % 4)))
-    except (ValueError, UnicodeError):
-        return None
-    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str) and value[0]:
-        return value[0]
-    return None
 
 
 def _page_size(value: Any, default: int, maximum: int) -> int:

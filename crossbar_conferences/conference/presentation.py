@@ -43,6 +43,8 @@ def participant(member: Participant, now: float) -> dict[str, Any]:
         "custom_application_vars": normalize(member.custom_application_vars),
     }
     shown = {key: value for key, value in shown.items() if value is not None}
+    # The key is always there: a null says that the media side does not know the number.
+    shown.setdefault("participant_id", None)
     # A participant without a join time crashes Kazoo (http.md 3.7); here it has just come.
     joined = member.join_time if member.join_time is not None else gregorian_seconds(now)
     shown["duration"] = max(0, gregorian_seconds(now) - joined)
@@ -63,7 +65,12 @@ def participants(room: Room | None, now: float) -> list[dict[str, Any]]:
     """Everybody in a conference, in order of joining."""
     if room is None:
         return []
-    return [participant(member, now) for member in sorted(room.participants, key=lambda m: m.participant_id)]
+    return [participant(member, now) for member in sorted(room.participants, key=_in_order)]
+
+
+def _in_order(member: Participant) -> tuple[bool, int, str]:
+    number = member.participant_id
+    return number is None, number or 0, member.call_id or ""
 
 
 def counts(room: Room | None, now: float) -> dict[str, Any]:
@@ -136,7 +143,7 @@ def stable(room: Room | None) -> Any:
                 member.caller_id_number,
                 normalize(member.conference_channel_vars),
             ]
-            for member in sorted(room.participants, key=lambda m: m.participant_id)
+            for member in sorted(room.participants, key=_in_order)
         ],
     ]
 

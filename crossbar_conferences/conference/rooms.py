@@ -9,27 +9,34 @@ Source: amqp.md 5 (search answers and events).
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from operator import attrgetter
-from typing import Any
+from typing import Any, Final
 
 _TRUE = (True, "true", "True")
 _FALSE = (False, "false", "False")
 
-_number_of = attrgetter("participant_id")
+#: Above every member number: who has none comes last.
+_NO_NUMBER: Final = 2**64
+
+
+def _number_of(participant: Participant) -> int:
+    return _NO_NUMBER if participant.participant_id is None else participant.participant_id
 
 
 @dataclass(frozen=True, slots=True)
 class Participant:
     """One call in a conference.
 
-    ``participant_id`` is the switch's member number, unique inside one run of the conference.
-    ``join_time`` is in gregorian seconds. ``conference_channel_vars`` keeps Kazoo's header case
-    (``Is-Moderator``, ``Speak``, ``Hear``, ``Talking``, ``Floor`` …).
+    ``participant_id`` is the switch's member number, unique inside one run of the conference;
+    ``None`` where the media side does not know it: an ecallmgr that was restarted finds running
+    conferences with call ids alone (real-switch.md A2). ``join_time`` is in gregorian seconds.
+    ``told_at`` (unix seconds) is when an event last told of this participant.
+    ``conference_channel_vars`` keeps Kazoo's header case (``Is-Moderator``, ``Speak``, ``Hear``,
+    ``Talking``, ``Floor`` …).
     """
 
-    participant_id: int
+    participant_id: int | None
     call_id: str | None = None
     join_time: int | None = None
     caller_id_name: str | None = None
@@ -43,6 +50,7 @@ class Participant:
     #: Seconds of talk in the stretches that have ended, and since when (unix) one is going on.
     talk_time: float = 0.0
     talking_since: float | None = None
+    told_at: float | None = None
 
     def flag(self, header: str) -> bool | None:
         """A boolean conference channel variable by its header, ``None`` when it says nothing."""
@@ -79,6 +87,14 @@ class Participant:
         return self.flag("Floor")
 
 
+def strangers_last(participants: Iterable[Participant]) -> tuple[Participant, ...]:
+    """The participants of a room in their order, but those whose number is not known behind the others."""
+    there = tuple(participants)
+    if all(member.participant_id is not None for member in there):
+        return there
+    return tuple(sorted(there, key=lambda member: member.participant_id is None))
+
+
 @dataclass(frozen=True, slots=True)
 class Room:
     """One running conference.
@@ -86,6 +102,7 @@ class Room:
     ``account_id`` is the account that the conference runs for, ``None`` when the switch does not
     know. ``start_time`` is in gregorian seconds, ``run_time`` in seconds. ``recording`` is
     ``None`` when nothing was heard about a recording. ``extra`` keeps headers without a field.
+    ``participants`` without a number come last (`strangers_last`).
     """
 
     conference_id: str
@@ -104,6 +121,32 @@ class Room:
     active_speaker: int | None = None
     #: Known from events or a summary alone: the media side did not tell everything yet.
     partial: bool = False
+    #: Found by its id alone: the media side does not list it under its account, and its events may
+    #: not be published (real-switch.md A2, A10).
+    unlisted: bool = False
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why what is known of the room may not be all of it, in words for a client; mostly empty."""
+        if not (self.partial or self.unlisted or self.has_strangers):
+            return ()
+        told = (
+            (self.partial, "the media side has not told everything about this conference"),
+            (self.unlisted, "the media side does not list this conference under its account"),
+            (self.has_strangers, "the media side does not know the ids of some participants"),
+        )
+        return tuple(words for holds, words in told if holds)
+
+    @property
+    def has_strangers(self) -> bool:
+        """Whether somebody is there whose member number is not known."""
+        return bool(self.participants) and self.participants[-1].participant_id is None
+
+    def caller(self, call_id: str | None) -> Participant | None:
+        """The participant with this call, ``None`` when nobody has it."""
+        if call_id is None:
+            return None
+        return next((member for member in self.participants if member.call_id == call_id), None)
 
     def participant(self, participant_id: int) -> Participant | None:
         """The participant with this number, ``None`` when nobody has it."""

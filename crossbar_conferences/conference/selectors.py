@@ -36,6 +36,8 @@ _EFFECTS: Final[Mapping[str, tuple[str, bool]]] = {
 SENT: Final = "sent"
 UNCHANGED: Final = "unchanged"
 NOT_FOUND: Final = "not_found"
+#: There, but the media side does not know the number that a command needs (real-switch.md A2).
+UNKNOWN_TO_SWITCH: Final = "participant_unknown_to_switch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +59,17 @@ class Selector:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One participant of a command to many, and what happens to it: sent, unchanged or not_found."""
+    """One participant of a command to many, and what happens to it: sent, unchanged, not_found or
+    participant_unknown_to_switch. ``call_id`` names one whose number nobody knows."""
 
-    participant_id: int
+    participant_id: int | None
     result: str
+    call_id: str | None = None
 
     def public(self) -> dict[str, Any]:
         """As a row of the report."""
-        return {"participant_id": self.participant_id, "result": self.result}
+        row = {"participant_id": self.participant_id, "result": self.result}
+        return row if self.participant_id is not None else {**row, "call_id": self.call_id}
 
 
 def condition(participant: Participant, name: str) -> bool:
@@ -96,7 +101,7 @@ def select(selector: Selector, action: str, room: Room | None) -> tuple[Target, 
     """
     participants = room.participants if room else ()
     targets = [
-        Target(participant.participant_id, SENT if _would_change(participant, action) else UNCHANGED)
+        _target(participant, SENT if _would_change(participant, action) else UNCHANGED)
         for participant in participants
         if selector.matches(participant)
     ]
@@ -109,10 +114,16 @@ def everybody(action: str, room: Room | None) -> tuple[Target, ...]:
     """Kazoo's choice: members but no moderators whose state would change; a kick is for all."""
     is_meant = _KAZOO_CHOICE.get(action, _all)
     return tuple(
-        Target(participant.participant_id, SENT)
+        _target(participant, SENT)
         for participant in (room.participants if room else ())
         if is_meant(participant)
     )
+
+
+def _target(participant: Participant, result: str) -> Target:
+    if participant.participant_id is None:
+        return Target(None, UNKNOWN_TO_SWITCH, participant.call_id)
+    return Target(participant.participant_id, result)
 
 
 def _all(participant: Participant) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .rooms import Participant, Room
+from .rooms import Participant, Room, strangers_last
 
 #: What else of a search answer is shown to clients (http.md 3.6).
 _SHOWN = ("Call-Interaction-ID", "Switch-External-IP", "Switch-URL")
@@ -18,7 +18,7 @@ _SHOWN = ("Call-Interaction-ID", "Switch-External-IP", "Switch-URL")
 
 def room_from_search(body: Mapping[str, Any], account_id: str | None = None) -> Room:
     """The room in a search answer."""
-    participants = tuple(_participants(body.get("Participants")))
+    participants = strangers_last(_participants(body.get("Participants")))
     locked = boolean_of(body.get("Locked"))
     return Room(
         conference_id=text_of(body.get("Conference-ID")) or "",
@@ -48,16 +48,17 @@ def rooms_from_account_search(body: Mapping[str, Any], account_id: str) -> Itera
 
 
 def participant_from(entry: Mapping[str, Any]) -> Participant | None:
-    """A participant of a search answer or an event; ``None`` without a member number."""
+    """A participant of a search answer or an event; ``None`` without a member number and a call id."""
     channel_vars = object_of(entry.get("Conference-Channel-Vars"))
     number = integer_of(entry.get("Participant-ID"))
     if number is None:
         number = integer_of(channel_vars.get("Member-ID"))
-    if number is None:
+    call_id = text_of(entry.get("Call-ID"))
+    if number is None and call_id is None:
         return None
     return Participant(
         participant_id=number,
-        call_id=text_of(entry.get("Call-ID")),
+        call_id=call_id,
         join_time=integer_of(entry.get("Join-Time")),
         caller_id_name=text_of(entry.get("Caller-ID-Name")),
         caller_id_number=text_of(entry.get("Caller-ID-Number")),

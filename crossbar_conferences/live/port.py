@@ -6,14 +6,17 @@ its events. Source: http.md 3.8, design decisions "real-time data".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 from ..conference.rooms import Room
 
-#: Where an answer came from: followed events, a search, or nowhere (nobody could be asked).
-Source = Literal["events", "search", "none"]
+#: Where an answer came from: followed events, a search, a search that told a part, or nowhere
+#: (nobody could be asked).
+Source = Literal["events", "search", "partial", "none"]
+
+NOBODY_ASKED = "no media node could be asked, so the figures are those of a conference that does not run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +32,39 @@ class Sighting:
     as_of: float | None = None
     nodes_expected: int = 0
     nodes_heard: tuple[str, ...] = ()
+    #: Why it may not be the whole truth, in words for a client.
+    doubts: tuple[str, ...] = ()
 
     @property
     def known(self) -> bool:
         """Whether absence means something: somebody who would know was heard."""
-        return self.source != "none" and (self.source == "events" or bool(self.nodes_heard))
+        return self.source in ("events", "search") and (self.source == "events" or bool(self.nodes_heard))
+
+    @property
+    def heard(self) -> bool:
+        """Whether anybody was heard at all, whatever was left out."""
+        return self.source != "none"
 
     def room(self, conference_id: str) -> Room | None:
         """One running conference, ``None`` when it is not seen running."""
         return self.rooms.get(conference_id)
 
+    def only(self, conference_id: str) -> Sighting:
+        """This sighting of one conference."""
+        room = self.rooms.get(conference_id)
+        return self.with_rooms({conference_id: room} if room else {})
+
+    def with_rooms(self, rooms: Mapping[str, Room]) -> Sighting:
+        """Other rooms from the same answer; ``partial`` when one of them is not wholly known."""
+        if not self.heard:
+            return replace(self, rooms=rooms)
+        doubts = doubts_of(rooms.values())
+        return replace(self, rooms=rooms, source="partial" if doubts else "search", doubts=doubts)
+
     @property
-    def worth(self) -> tuple[Source, float | None, int, tuple[str, ...]]:
+    def worth(self) -> tuple[Source, float | None, int, tuple[str, ...], tuple[str, ...]]:
         """What `stamp` is made of."""
-        return self.source, self.as_of, self.nodes_expected, self.nodes_heard
+        return self.source, self.as_of, self.nodes_expected, self.nodes_heard, self.doubts
 
     def stamp(self) -> dict[str, Any]:
         """What an answer's ``metadata`` says about its age and source."""
@@ -51,9 +73,20 @@ class Sighting:
             "nodes_expected": self.nodes_expected,
             "nodes_heard": list(self.nodes_heard),
         }
+        why = self.doubts or ((NOBODY_ASKED,) if self.source == "none" else ())
+        if why:
+            stamp["reason"] = "; ".join(why)
         if self.as_of is not None:
             stamp["as_of"] = int(self.as_of)
         return stamp
+
+
+def doubts_of(rooms: Iterable[Room]) -> tuple[str, ...]:
+    """Why what is known of these rooms may not be all, each reason once."""
+    found: dict[str, None] = {}
+    for room in rooms:
+        found.update(dict.fromkeys(room.doubts))
+    return tuple(found)
 
 
 class Live(Protocol):
@@ -65,8 +98,13 @@ class Live(Protocol):
     async def close(self) -> None:
         """Stop following."""
 
-    async def conference(self, account_id: str, conference_id: str, *, fresh: bool = False) -> Sighting:
-        """One conference of an account. ``rooms`` holds at most that one."""
+    async def conference(
+        self, account_id: str, conference_id: str, *, fresh: bool = False, own: bool = False
+    ) -> Sighting:
+        """One conference of an account. ``rooms`` holds at most that one.
+
+        ``own``: the account has a document of this id, so that a conference of which the media side
+        does not say whose it is is the account's."""
         ...
 
     def peek(self, account_id: str, conference_id: str) -> Sighting | None:

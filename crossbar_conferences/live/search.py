@@ -16,11 +16,12 @@ from ..broker.bus import Bus
 from ..broker.port import BrokerError
 from ..broker.requests import Collected
 from ..clock import Clock
+from ..conference.merging import merged
 from ..conference.rooms import Room
 from ..conference.sightings import room_from_search, rooms_from_account_search
 from ..kapi import conference as messages
 from ..kapi.messages import Outgoing
-from .port import Sighting
+from .port import Sighting, doubts_of
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +43,9 @@ class SearchLive:
     async def close(self) -> None:
         """Nothing to stop."""
 
-    async def conference(self, account_id: str, conference_id: str, *, fresh: bool = False) -> Sighting:
+    async def conference(
+        self, account_id: str, conference_id: str, *, fresh: bool = False, own: bool = False
+    ) -> Sighting:
         """One conference, asked for every time."""
         return await self.lookup(conference_id)
 
@@ -51,7 +54,7 @@ class SearchLive:
         return None
 
     async def lookup(self, conference_id: str) -> Sighting:
-        """A conference of any account; of several answers the longest-running wins (http.md 3.8)."""
+        """A conference of any account; what several nodes tell of it is merged."""
         question = messages.search_request(self._bus.origin(), conference_id=conference_id)
         collected = await self._ask(question)
         if collected is None:
@@ -62,8 +65,7 @@ class SearchLive:
             for reply in collected.replies
             if messages.is_search_response(reply) and reply.get("Conference-ID") == conference_id
         ]
-        best = max(rooms, key=lambda room: room.run_time or 0, default=None)
-        return self._sighting(collected, {conference_id: best} if best else {})
+        return self._sighting(collected, merged(rooms))
 
     async def account(self, account_id: str, *, fresh: bool = False) -> Sighting:
         """Everything that runs for an account; the nodes' answers are merged."""
@@ -71,12 +73,11 @@ class SearchLive:
         collected = await self._ask(question)
         if collected is None:
             return Sighting()
-        rooms: dict[str, Room] = {}
-        for reply in filter(messages.is_search_response, collected.replies):
-            for room in rooms_from_account_search(reply, account_id):
-                known = rooms.get(room.conference_id)
-                if known is None or (room.run_time or 0) > (known.run_time or 0):
-                    rooms[room.conference_id] = room
+        rooms = merged(
+            room
+            for reply in filter(messages.is_search_response, collected.replies)
+            for room in rooms_from_account_search(reply, account_id)
+        )
         await self._complete(rooms)
         return self._sighting(collected, rooms)
 
@@ -107,10 +108,12 @@ class SearchLive:
         if not collected.replies:
             # Nobody could be heard: that is no answer, not an empty one.
             return Sighting(nodes_expected=collected.expected)
+        doubts = doubts_of(rooms.values())
         return Sighting(
             rooms=rooms,
-            source="search",
+            source="partial" if doubts else "search",
             as_of=self._clock(),
             nodes_expected=collected.expected,
             nodes_heard=collected.heard,
+            doubts=doubts,
         )

@@ -27,10 +27,20 @@ from ..conference import live
 from ..tasks import end
 from .feed import EventFeed, Heard
 from .port import Sighting
+from .rechecks import Rechecks
 from .search import SearchLive
-from .tracked import LOG_LIMIT, TrackedAccount
+from .tracked import LOG_LIMIT, Asking, TrackedAccount
+from .unlisted import owned_by, unlisted
 
 log = structlog.get_logger(__name__)
+
+#: Seconds that a read waits for the answer about a conference that its account's answer does not list.
+BY_ID_WITHIN = 0.25
+
+#: After a media server went: how long, and how often (seconds), accounts with rooms are asked for.
+#: Its ecallmgr tells of a dead server's rooms for 17 to 23 s (real-switch.md D.2).
+SUSPECT_SECONDS = 45.0
+LOOK_EVERY = 5.0
 
 
 @dataclass(slots=True)
@@ -58,6 +68,7 @@ class Tracker:
         idle_after: float = 600.0,
         watch_every: float = 1.0,
         bind_within: float = 2.0,
+        recheck_after: float = 0.3,
         limit: int = 10_000,
     ) -> None:
         self.counters = Counters()
@@ -75,6 +86,7 @@ class Tracker:
         self._trusted = True
         #: In the order of their last use, so that nobody goes through all of them to find the idle.
         self._accounts: OrderedDict[str, TrackedAccount] = OrderedDict()
+        self._rechecks = Rechecks(self._complete, delay=recheck_after)
         self._watch: asyncio.Task[None] | None = None
         self._chores: set[asyncio.Task[None]] = set()
 
@@ -87,6 +99,7 @@ class Tracker:
 
     async def close(self) -> None:
         """Stop following; every task of ours is over afterwards."""
+        await self._rechecks.close()
         await end(self._watch, *self._chores, *(account.seeding for account in self._accounts.values()))
         self._accounts.clear()
 
@@ -94,15 +107,39 @@ class Tracker:
         """Whether the events tell everything; when not, every read asks."""
         self._trusted = trusted
 
-    async def conference(self, account_id: str, conference_id: str, *, fresh: bool = False) -> Sighting:
+    async def conference(
+        self, account_id: str, conference_id: str, *, fresh: bool = False, own: bool = False
+    ) -> Sighting:
         """One conference of an account."""
         if fresh or not self._trusted:
-            return await self._complete(account_id, conference_id)
-        account = await self._current(account_id)
-        room = account.rooms.get(conference_id) if account.seeded else None
-        if room is not None and room.partial:
-            return await self._complete(account_id, conference_id)
+            return await self._complete(account_id, conference_id, own=own)
+        account = await self._used(account_id)
+        told = None if account.seeded else await self._seed(account_id, account)
+        if told is not None and not account.seeded:
+            # Answered, but not to be followed from here on: it is the answer to who waited for it.
+            one = told.only(conference_id)
+            if one.rooms or not (own and told.heard):
+                return one
+            return await self._complete(account_id, conference_id, own=own)
+        room = account.rooms.get(conference_id)
+        if room is None and own:
+            await self._ask_by_id(account, conference_id)
+            room = account.rooms.get(conference_id)
+        if room is not None and room.doubts:
+            return await self._complete(account_id, conference_id, own=own)
         return account.sighting({conference_id: room} if room else {}, "events")
+
+    async def _ask_by_id(self, account: TrackedAccount, conference_id: str) -> None:
+        """Ask once for a conference that the account's answer does not list: it may run all the same.
+
+        Nobody waits long for that: a node that is silent would hold up every first read."""
+        if conference_id in account.asked:
+            account.note(conference_id)
+            return
+        asking = self._completing(account, conference_id, own=True)
+        left = asking.begun + BY_ID_WITHIN - asyncio.get_running_loop().time()
+        if left > 0:
+            await asyncio.wait((asking.task,), timeout=left)
 
     def peek(self, account_id: str, conference_id: str) -> Sighting | None:
         """What is known of a conference of a followed account."""
@@ -110,9 +147,13 @@ class Tracker:
         if account is None or not account.seeded or not self._trusted:
             return None
         room = account.rooms.get(conference_id)
-        if room is not None and room.partial:
+        if room is None and conference_id not in account.asked:
+            return None
+        if room is not None and room.doubts:
             return None
         self._touch(account_id, account)
+        if room is None:
+            account.note(conference_id)
         return account.sighting({conference_id: room} if room else {}, "events")
 
     async def lookup(self, conference_id: str) -> Sighting:
@@ -123,78 +164,94 @@ class Tracker:
     async def account(self, account_id: str, *, fresh: bool = False) -> Sighting:
         """Everything that runs for an account."""
         fresh = fresh or not self._trusted
-        account = await self._current(account_id, fresh=fresh)
-        return account.sighting(account.snapshot(), "search" if fresh else "events")
-
-    async def _current(self, account_id: str, *, fresh: bool = False) -> TrackedAccount:
-        """An account that is followed, and asked for if need be: if its state is not known, or to be new."""
         account = await self._used(account_id)
-        if fresh or not account.seeded:
-            await self._seed(account_id, account)
-        return account
+        told = await self._seed(account_id, account) if fresh or not account.seeded else None
+        if told is not None and not account.seeded:
+            return told
+        return account.whole("search" if fresh else "events")
 
     async def _used(self, account_id: str) -> TrackedAccount:
-        account = self._accounts.get(account_id) or await self._track(account_id)
+        account = self._accounts.get(account_id) or self._track(account_id)
+        if account.held is not None and not account.held.done():
+            # Everybody waits, also who comes second: a search that is asked before the events are
+            # bound seeds nothing. A broker that hangs takes long to bind; nobody waits for that.
+            await asyncio.wait((account.held,), timeout=self._bind_within)
         self._touch(account_id, account)
         return account
 
     def _touch(self, account_id: str, account: TrackedAccount) -> None:
         account.last_used = self._clock()
         # While it was bound, it may have been let go again for others.
-        if account_id in self._accounts:
+        if self._accounts.get(account_id) is account:
             self._accounts.move_to_end(account_id)
 
-    async def _track(self, account_id: str) -> TrackedAccount:
+    def _track(self, account_id: str) -> TrackedAccount:
         while len(self._accounts) >= self._limit:
             self._unfollow(next(iter(self._accounts)))
-        account = TrackedAccount(last_used=self._clock())
+        account = TrackedAccount(account_id, last_used=self._clock())
         self._accounts[account_id] = account
         account.held = self._chore(self._feed.hold(account_id))
-        # A broker that hangs takes long to bind; whoever reads need not wait for that.
-        await asyncio.wait((account.held,), timeout=self._bind_within)
         return account
 
-    async def _seed(self, account_id: str, account: TrackedAccount) -> None:
-        # Readers that come meanwhile share the search; one that is cancelled does not end it.
+    async def _seed(self, account_id: str, account: TrackedAccount) -> Sighting:
+        """Ask for an account. Readers that come meanwhile share the question and its answer; one that
+        is cancelled does not end it."""
         if account.seeding is None or account.seeding.done():
             account.seeding = asyncio.create_task(self._ask(account_id, account), name="tracker_seed")
-        await asyncio.shield(account.seeding)
+        return await asyncio.shield(account.seeding)
 
-    async def _ask(self, account_id: str, account: TrackedAccount) -> None:
+    async def _ask(self, account_id: str, account: TrackedAccount) -> Sighting:
+        """What a search tells, with the events since it was sent; followed from then on if it can be."""
         with account.logging() as heard:
             self.counters.searches += 1
             is_held, doubts = account.held is None or account.held.done(), self._doubts
+            since = account.last_round
+            account.last_round = self._clock()
             sighting = await self._search.account(account_id)
+            found = [*sighting.rooms.values()]
+            if sighting.heard:
+                found += await unlisted(account, sighting, since, self.lookup)
         account.nodes_expected, account.nodes_heard = sighting.nodes_expected, sighting.nodes_heard
-        is_whole = is_held and doubts == self._doubts and len(heard) <= LOG_LIMIT
-        if not sighting.known or not is_whole:
+        if not sighting.heard:
             account.seeded = False
-            return
-        rooms = live.reconcile(sighting.rooms.values(), heard, account.rooms)
+            return sighting
+        rooms = live.reconcile(found, heard[:LOG_LIMIT], account.rooms)
+        is_followed = self._accounts.get(account_id) is account
+        if not (is_held and is_followed and doubts == self._doubts and len(heard) <= LOG_LIMIT):
+            account.seeded = False
+            return sighting.with_rooms(rooms)
         if account.seeded:
             drifted = live.drift(account.rooms, rooms)
             if drifted:
                 self.counters.drift += drifted
                 log.warning("tracker_drift", account_id=account_id, rooms=drifted)
         account.seed(rooms, sighting.as_of)
+        return account.whole("search")
 
-    async def _complete(self, account_id: str, conference_id: str) -> Sighting:
+    async def _complete(self, account_id: str, conference_id: str, *, own: bool = False) -> Sighting:
         """Ask for one room and fold the answer into the account's state."""
         account = await self._used(account_id)
         with account.logging() as heard:
             sighting = await self.lookup(conference_id)
-        if not sighting.known:
+        if not sighting.heard:
             return sighting
-        found = [
-            replace(room, account_id=account_id)
-            for room in sighting.rooms.values()
-            if room.account_id in (None, account_id)
-        ]
-        since = [event for event in heard if event.conference_id == conference_id]
-        rooms = live.reconcile(found, since, account.rooms)
+        told = sighting.room(conference_id)
+        found = owned_by(account, told, own=own)
+        since = [event for event in heard[:LOG_LIMIT] if event.conference_id == conference_id]
+        if found is not None and account.seeded and not since:
+            known = account.rooms.get(conference_id)
+            # No event told of it, and the account's answer did not list it.
+            found = replace(found, unlisted=own if known is None else known.unlisted)
+        rooms = live.reconcile([found] if found else [], since, account.rooms)
+        room = rooms.get(conference_id)
         if account.seeded and len(heard) <= LOG_LIMIT:
-            account.put(conference_id, rooms.get(conference_id), sighting.as_of)
-        return replace(sighting, rooms=rooms)
+            if room is None and (told is None or own):
+                account.note(conference_id)
+            account.put(conference_id, room, sighting.as_of)
+        if room is None and told is not None and told.account_id is None:
+            # Whose it is the media side does not say: that is for those to decide who know more.
+            rooms = {conference_id: told}
+        return sighting.with_rooms(rooms)
 
     def _on_event(self, heard: Heard) -> None:
         account = self._accounts.get(heard.account_id)
@@ -203,19 +260,36 @@ class Tracker:
         event = heard.event
         self.counters.events += 1
         account.log(event)
-        if account.seeded:
-            room = account.enter(event)
-            is_new = room is not None and room.partial and event.kind in live.BEGINNINGS
+        if not account.seeded:
+            return
+        before = account.rooms.get(event.conference_id)
+        room = account.enter(event)
+        if room is None:
+            return
+        if room.unlisted:
+            room = replace(room, unlisted=False)
+            account.put(event.conference_id, room, event.at)
+        is_new = room.partial and event.kind in live.BEGINNINGS
+        if is_new:
             # Of people who come in one after the other while we ask, the answer or the log tells.
-            if is_new and event.conference_id not in account.completing:
-                account.completing.add(event.conference_id)
-                self._chore(self._completed(account, heard.account_id, event.conference_id))
+            self._completing(account, event.conference_id)
+        elif live.is_doubtful(before, event) or (event.kind == "add-member" and event.lacks_vars):
+            self._rechecks.soon(heard.account_id, event.conference_id)
 
-    async def _completed(self, account: TrackedAccount, account_id: str, conference_id: str) -> None:
+    def _completing(self, account: TrackedAccount, conference_id: str, *, own: bool = False) -> Asking:
+        """One question for a conference at a time, in the background."""
+        asking = account.completing.get(conference_id)
+        if asking is None:
+            task = self._chore(self._completed(account, conference_id, own=own))
+            asking = Asking(task, asyncio.get_running_loop().time())
+            account.completing[conference_id] = asking
+        return asking
+
+    async def _completed(self, account: TrackedAccount, conference_id: str, *, own: bool) -> None:
         try:
-            await self._complete(account_id, conference_id)
+            await self._complete(account.account_id, conference_id, own=own)
         finally:
-            account.completing.discard(conference_id)
+            account.completing.pop(conference_id, None)
 
     def _on_broker(self, connected: bool) -> None:
         # What happened while we could not hear is unknown: every account is asked for again.
@@ -229,28 +303,41 @@ class Tracker:
         self._on_broker(self._bus.connected)
 
     async def _watching(self) -> None:
-        nodes = self._nodes()
+        nodes, media_servers = self._nodes(), self._media_servers()
         next_round = self._clock() + self._reconcile_every
+        suspect_until = next_look = self._clock()
         while True:
             await asyncio.sleep(self._watch_every)
             self._let_go()
-            now_there = self._nodes()
-            if self._clock() >= next_round:
-                next_round = self._clock() + self._reconcile_every
+            now_there, now = self._nodes(), self._clock()
+            serving = self._media_servers()
+            if media_servers - serving:
+                # Its rooms end without an event, and its ecallmgr tells of them for some time still.
+                suspect_until, next_look = now + SUSPECT_SECONDS, now
+            if now >= next_round:
+                next_round = now + self._reconcile_every
                 await self._reconcile_all()
             elif now_there != nodes:
                 # Who has just been asked, while they were all there, need not be asked again.
                 await self._reconcile_all(but=now_there)
-            nodes = now_there
+            elif next_look <= now < suspect_until:
+                next_look = now + LOOK_EVERY
+                await self._reconcile_all(running=True)
+            nodes, media_servers = now_there, serving
 
     def _nodes(self) -> frozenset[str]:
         return frozenset(node.name for node in self._bus.nodes.all("ecallmgr"))
 
-    async def _reconcile_all(self, *, but: frozenset[str] | None = None) -> None:
-        """Ask again for every account, ``but`` not for those whose answer came from just these nodes."""
+    def _media_servers(self) -> frozenset[str]:
+        return frozenset(name for node in self._bus.nodes.all("ecallmgr") for name in node.media_servers)
+
+    async def _reconcile_all(self, *, but: frozenset[str] | None = None, running: bool = False) -> None:
+        """Ask again for every account, ``but`` not for those whose answer came from just these nodes;
+        ``running``: only for those that have a room."""
         for account_id, account in list(self._accounts.items()):
             is_current = account.seeded and frozenset(account.nodes_heard) == but
-            if self._bus.connected and not is_current:
+            is_wanted = bool(account.rooms) or not running
+            if self._bus.connected and is_wanted and not is_current:
                 await self._seed(account_id, account)
 
     def _let_go(self) -> None:

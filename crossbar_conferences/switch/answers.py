@@ -18,6 +18,7 @@ from ..kapi.routing import reply_address
 from . import messages
 from .dialling import ANSWER, SILENT, Leg, cause_of, failed, join_of, legs, succeeded
 from .media_server import VirtualMediaServer
+from .memory import Memory
 from .messages import Speaker
 from .rooms import SwitchRefuses
 from .state import DialModes, Realms
@@ -58,6 +59,7 @@ class Answerer:
         self,
         speaker: Speaker,
         media_server: VirtualMediaServer,
+        memory: Memory,
         realms: Realms,
         dial_modes: DialModes,
         call_elsewhere: Callable[[str], bool],
@@ -65,6 +67,7 @@ class Answerer:
     ) -> None:
         self._speaker = speaker
         self._media_server = media_server
+        self._memory = memory
         self._realms = realms
         self._dial_modes = dial_modes
         self._call_elsewhere = call_elsewhere
@@ -85,15 +88,17 @@ class Answerer:
 
     def _search(self, body: Mapping[str, Any]) -> dict[str, Any]:
         conference.check_search_request(body)
-        now, rooms = self._media_server.now(), self._media_server.rooms
+        now, rooms = self._media_server.now(), self._media_server.told_rooms
         conference_id = body.get("Conference-ID")
         if conference_id:
             room = rooms.get(conference_id)
             if room is None:
                 return messages.not_found(body, self._speaker)
-            return messages.search_by_conference(room, self._speaker, now, body["Msg-ID"])
+            strangers = self._memory.of(room)
+            return messages.search_by_conference(room, self._speaker, now, body["Msg-ID"], strangers)
         account_id = body["Account-ID"]
-        return messages.search_by_account(account_id, rooms.values(), self._speaker, now, body["Msg-ID"])
+        listed = [room for room in rooms.values() if self._memory.lists(room)]
+        return messages.search_by_account(account_id, listed, self._speaker, now, body["Msg-ID"])
 
     def _channels(self, body: Mapping[str, Any]) -> dict[str, Any] | None:
         category = body["Event-Category"]
@@ -151,15 +156,24 @@ class Answerer:
     async def _ring(self, leg: Leg, body: Mapping[str, Any]) -> dict[str, Any]:
         mode = self._dial_modes.of(leg.endpoint_id)
         if mode == SILENT:
-            await asyncio.sleep(max(0, min(body["Timeout"], RING_LIMIT)))
-            return failed(leg, "timeout")
+            return await self._in_vain(leg, body)
         if mode != ANSWER:
             return failed(leg, cause_of(mode))
         # Two legs may bear one call id (dial.md 6): then the second one is the first one.
         room = self._media_server.rooms.get(body["Conference-ID"])
         if room is None or room.call(leg.call_id) is None:
+            if room is None and self._speaker.core == "master":
+                # Its dial string cannot begin a conference (real-switch.md A5).
+                return await self._in_vain(leg, body)
             try:
                 await self._media_server.dialled(join_of(leg, body, self._media_server.now()))
             except SwitchRefuses:
-                return failed(leg, "CALL_REJECTED")
+                # Of a leg that answered and was hung up, as a full room does, ecallmgr hears nothing.
+                return await self._in_vain(leg, body)
         return succeeded(leg)
+
+    @staticmethod
+    async def _in_vain(leg: Leg, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Nothing is heard of a leg until the time is up."""
+        await asyncio.sleep(max(0, min(body["Timeout"], RING_LIMIT)))
+        return failed(leg, "timeout")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -25,7 +25,19 @@ from .messages import MediaServer
 from .node import NodeOptions, VirtualSwitch
 from .rooms import Member, Room, SwitchRefuses
 from .state import DialModes, Realms, Told
-from .steps import InRoom, Moment, Reset, SetDialMode, SetFault, SetRealm, Step, parse
+from .steps import (
+    InRoom,
+    KillSwitch,
+    Moment,
+    Reset,
+    RestartNode,
+    SetDialMode,
+    SetFault,
+    SetRealm,
+    StartSwitch,
+    Step,
+    parse,
+)
 
 
 class PlanInvalid(CrossbarConferencesError):
@@ -115,9 +127,24 @@ class Cluster:
         elif isinstance(step, SetFault):
             for node in self._nodes_named(step.node):
                 node.faults = with_fault(node.faults, step.name, step.value)
+        elif isinstance(step, RestartNode):
+            for node in self._nodes_named(step.node):
+                await node.restart()
+        elif isinstance(step, KillSwitch):
+            for zone in self._zones_named(step.zone):
+                await self._changed(zone, zone.media_server.kill(step.seconds))
+        elif isinstance(step, StartSwitch):
+            for zone in self._zones_named(step.zone):
+                zone.media_server.start()
+                await self._changed(zone)
         else:
             self.set_faults(NO_FAULTS)
         return Performed(())
+
+    @staticmethod
+    async def _changed(zone: _Zone, ended: Iterable[str] = ()) -> None:
+        for node in zone.nodes:
+            await node.switch_changed(ended)
 
     def set_faults(self, faults: Faults) -> None:
         """Give every node these faults."""
@@ -195,6 +222,12 @@ class Cluster:
             raise SwitchRefuses(f"there is no node {name}")
         return found
 
+    def _zones_named(self, name: str | None) -> tuple[_Zone, ...]:
+        found = tuple(zone for zone in self._zones if name in (None, zone.name))
+        if not found:
+            raise SwitchRefuses(f"there is no zone {name}")
+        return found
+
     def _set_dial_mode(self, step: SetDialMode) -> None:
         if step.endpoint_id is None:
             self.dial_modes.reset()
@@ -215,6 +248,9 @@ class Cluster:
         lost = 0
         for zone in self._zones:
             ended = await zone.media_server.end_all()
+            if not zone.media_server.serving:
+                zone.media_server.start()
+                await self._changed(zone)
             events += ended.events
             lost += ended.lost
         self.told.reset()

@@ -23,17 +23,20 @@ Verb = Literal["mute", "unmute", "deaf", "undeaf", "talk", "quiet"]
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Start a conference. ``instance_id`` is unique per run of a conference."""
+    """Start a conference. ``instance_id`` is unique per run of a conference. ``late_profile``: Kazoo did
+    not send the profile in time, so that ecallmgr publishes no event of it."""
 
     conference_id: str
     account_id: str | None
     instance_id: str
     at: int
+    late_profile: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """A call enters. Without name and number the switch makes them up from the member id."""
+    """A call enters. Without name and number the switch makes them up from the member id. ``dialled``: the
+    switch called it, so that a lock does not keep it out (real-switch.md A6)."""
 
     conference_id: str
     call_id: str
@@ -48,6 +51,7 @@ class Join:
     account_id: str | None = None
     channel_vars: Mapping[str, Any] = field(default_factory=dict)
     application_vars: Mapping[str, Any] = field(default_factory=dict)
+    dialled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

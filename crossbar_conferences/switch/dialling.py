@@ -67,6 +67,7 @@ def join_of(leg: Leg, request: Mapping[str, Any], at: int) -> Join:
         ghost="ghost" in flags,
         account_id=leg.account_id,
         application_vars=variables if isinstance(variables, dict) else {},
+        dialled=True,
     )
 
 

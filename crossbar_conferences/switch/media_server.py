@@ -42,6 +42,29 @@ class VirtualMediaServer:
         self._rooms: Rooms = NO_ROOMS
         self._watchers: list[Watcher] = []
         self._turn = asyncio.Lock()
+        #: Whether the switch runs; rooms that it had when it died, and until when ecallmgr tells of them.
+        self.serving = True
+        self._ghosts: Rooms = NO_ROOMS
+        self._ghosts_until = 0.0
+
+    @property
+    def told_rooms(self) -> Rooms:
+        """The rooms that ecallmgr tells of: those that run, and for a while those of a switch that died."""
+        if not self._ghosts:
+            return self._rooms
+        if self._clock() >= self._ghosts_until:
+            self._ghosts = NO_ROOMS
+        return {**self._ghosts, **self._rooms}
+
+    def kill(self, seconds: float) -> Rooms:
+        """The switch dies without a word; the rooms that it had. Told of for so many seconds more."""
+        self._ghosts, self._ghosts_until = self._rooms, self._clock() + seconds
+        self._rooms, self.serving = NO_ROOMS, False
+        return self._ghosts
+
+    def start(self) -> None:
+        """The switch runs again, and nobody tells of what it had before."""
+        self._ghosts, self.serving = NO_ROOMS, True
 
     @property
     def rooms(self) -> Rooms:

@@ -72,13 +72,18 @@ def event(happened: Event, speaker: Speaker, realm: str) -> Outgoing:
             "Custom-Channel-Vars": channel_vars(member, speaker),
             "Conference-Channel-Vars": conference_channel_vars(member, happened.has_floor),
         }
+        if speaker.core == "5":
+            # The older core's builder of the event leaves them out (real-switch.md A9).
+            fields["Custom-Application-Vars"] = dict(member.application_vars)
     origin = Origin(*FREESWITCH, speaker.media_server.node)
     return conference.event(fields, origin, secrets.token_hex(16))
 
 
-def search_by_conference(room: Room, speaker: Speaker, now: int, msg_id: str) -> dict[str, Any]:
-    """The answer about one running conference."""
-    return conference.search_response(_room_fields(room, speaker, now), speaker.origin, msg_id)
+def search_by_conference(
+    room: Room, speaker: Speaker, now: int, msg_id: str, strangers: frozenset[str] = frozenset()
+) -> dict[str, Any]:
+    """The answer about one running conference. ``strangers``: call ids of whom the node knows no more."""
+    return conference.search_response(_room_fields(room, speaker, now, strangers), speaker.origin, msg_id)
 
 
 def search_by_account(
@@ -138,14 +143,19 @@ def channels(
     return {**body, "Event-Category": category}
 
 
-def advertisement(speaker: Speaker, expires_ms: int, started: int, rooms: Iterable[Room]) -> Outgoing:
-    """The heartbeat of an ecallmgr node. ``started``: gregorian seconds."""
+def advertisement(
+    speaker: Speaker, expires_ms: int, started: int, rooms: Iterable[Room], *, serving: bool = True
+) -> Outgoing:
+    """The heartbeat of an ecallmgr node. ``started``: gregorian seconds; ``serving``: whether its media
+    server runs."""
     running = tuple(rooms)
     media_server = speaker.media_server
     extra = {
         "Channels": sum(len(room.members) for room in running),
         "Conferences": len(running),
-        "Media-Servers": {media_server.node: {"Startup": started, "Interfaces": {}, "Sessions": {}}},
+        "Media-Servers": {media_server.node: {"Startup": started, "Interfaces": {}, "Sessions": {}}}
+        if serving
+        else {},
     }
     apps = {"ecallmgr": nodes.App(started)}
     return nodes.advertise(
@@ -192,7 +202,9 @@ def conference_channel_vars(member: Member, has_floor: bool) -> dict[str, Any]:
     }
 
 
-def _room_fields(room: Room, speaker: Speaker, now: int) -> dict[str, Any]:
+def _room_fields(
+    room: Room, speaker: Speaker, now: int, strangers: frozenset[str] = frozenset()
+) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "Conference-ID": room.conference_id,
         "UUID": room.instance_id,
@@ -200,7 +212,12 @@ def _room_fields(room: Room, speaker: Speaker, now: int) -> dict[str, Any]:
         "Start-Time": room.start_time,
         "Run-Time": max(0, now - room.start_time),
         "Participant-Count": len(room.members),
-        "Participants": [_participant(room, member, speaker) for member in room.members],
+        "Participants": [
+            _stranger(room, member, speaker, now)
+            if member.call_id in strangers
+            else _participant(room, member, speaker)
+            for member in room.members
+        ],
         "Switch-Hostname": speaker.media_server.hostname,
         "Switch-URL": speaker.media_server.url,
     }
@@ -231,6 +248,17 @@ def _room_summary(room: Room, speaker: Speaker, now: int) -> dict[str, Any]:
 def _counts(room: Room) -> dict[str, int]:
     moderators = sum(member.moderator for member in room.members)
     return {"Moderators": moderators, "Members": len(room.members) - moderators}
+
+
+def _stranger(room: Room, member: Member, speaker: Speaker, now: int) -> dict[str, Any]:
+    """What a node tells of a member that it found in the switch's list (real-switch.md A2)."""
+    return {
+        "Call-ID": member.call_id,
+        "Conference-Name": room.conference_id,
+        "Conference-UUID": room.instance_id,
+        "Switch-Hostname": speaker.media_server.hostname,
+        "Join-Time": now,
+    }
 
 
 def _participant(room: Room, member: Member, speaker: Speaker) -> dict[str, Any]:

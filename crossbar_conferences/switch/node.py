@@ -6,7 +6,7 @@ Source: amqp.md 3.4, 7, 10.1; dial.md 6.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ from .execution import command_of
 from .faults import NO_FAULTS, Faults
 from .heartbeat import Heartbeat
 from .media_server import VirtualMediaServer
+from .memory import Memory
 from .messages import Core, Speaker
 from .rooms import Event, SwitchRefuses
 from .state import DialModes, Heard, Realms, Told
@@ -108,9 +109,11 @@ class VirtualSwitch:
         self._speaker = Speaker(
             name, self.zone, media_server.names, conference_node or name, self._options.core
         )
+        self._memory = Memory()
         self._answerer = Answerer(
             self._speaker,
             media_server,
+            self._memory,
             self._realms,
             dial_modes or DialModes(),
             call_elsewhere,
@@ -152,6 +155,24 @@ class VirtualSwitch:
         self._loops.start(self._execute_commands(), "switch_commands")
         self._loops.start(self._heartbeat.run(), "switch_heartbeat")
         self._transport.on_state(self._broker_changed)
+
+    async def restart(self) -> None:
+        """Forget what only events told. Nobody takes the commands to rooms that run already
+        (real-switch.md A2), as long as no other node does."""
+        self._memory.restart(self._media_server.rooms.values())
+        await self._let_go(tuple(self._controllers))
+        self._started_at = self._media_server.now()
+        self._heartbeat.wake()
+
+    async def switch_changed(self, ended: Iterable[str] = ()) -> None:
+        """The media server died or runs again; ``ended`` are the conferences that went with it."""
+        await self._let_go(ended)
+        self._heartbeat.wake()
+
+    async def _let_go(self, conference_ids: Iterable[str]) -> None:
+        for conference_id in conference_ids:
+            for consumer in self._controllers.pop(conference_id, []):
+                await consumer.close()
 
     async def close(self) -> None:
         """Stop; nothing of this node runs or is heard afterwards."""
@@ -280,6 +301,7 @@ class VirtualSwitch:
 
     async def _happened(self, event: Event) -> None:
         conference_id = event.room.conference_id
+        self._memory.hear(event)
         if event.name == "conference-create":
             await self._open_controller(conference_id)
         try:
@@ -287,12 +309,13 @@ class VirtualSwitch:
                 await self._tell(event)
         finally:
             if event.name == "conference-destroy":
-                for consumer in self._controllers.pop(conference_id, []):
-                    await consumer.close()
+                await self._let_go((conference_id,))
 
     async def _tell(self, event: Event) -> None:
         faults = self.faults
         if event.name not in self._options.events or faults.drop_events or faults.absent:
+            return
+        if event.room.late_profile:
             return
         account_id = event.member.account_id if event.member else event.room.account_id
         outgoing = messages.event(event, self._speaker, self._realms.of(account_id))
@@ -316,8 +339,16 @@ class VirtualSwitch:
 
     async def _beat(self, expires_ms: int) -> None:
         if self._transport.connected and not self.faults.absent:
-            rooms = self._media_server.rooms.values()
-            await self._publish(messages.advertisement(self._speaker, expires_ms, self._started_at, rooms))
+            server = self._media_server
+            await self._publish(
+                messages.advertisement(
+                    self._speaker,
+                    expires_ms,
+                    self._started_at,
+                    server.rooms.values(),
+                    serving=server.serving,
+                )
+            )
 
     async def _publish(self, outgoing: Outgoing) -> None:
         await self._transport.publish(

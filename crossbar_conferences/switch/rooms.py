@@ -79,6 +79,8 @@ class Room:
     playing: tuple[tuple[str, Selector | None], ...] = ()
     relations: tuple[tuple[int, int, str], ...] = ()
     parameters: Mapping[str, str] = field(default_factory=dict)
+    #: Kazoo's profile came too late: the room runs, and ecallmgr publishes none of its events.
+    late_profile: bool = False
 
     def member(self, member_id: int) -> Member | None:
         """The member with this id."""
@@ -146,7 +148,13 @@ def chosen(room: Room, selector: Selector) -> tuple[Member, ...]:
 def _create(rooms: Rooms, command: Create) -> Outcome:
     if command.conference_id in rooms:
         raise SwitchRefuses(f"conference {command.conference_id} is already running")
-    room = Room(command.conference_id, command.account_id, command.instance_id, command.at)
+    room = Room(
+        command.conference_id,
+        command.account_id,
+        command.instance_id,
+        command.at,
+        late_profile=command.late_profile,
+    )
     return Outcome(_with(rooms, room), (Event("conference-create", room),))
 
 
@@ -174,7 +182,7 @@ def _leave(rooms: Rooms, room: Room, selector: Selector) -> Outcome:
 
 
 def _join(room: Room, command: Join) -> tuple[Room, tuple[Event, ...]]:
-    if room.locked:
+    if room.locked and not command.dialled:
         raise SwitchRefuses(f"conference {room.conference_id} is locked")
     limit = room.parameters.get("Max-Members", "")
     if limit.isdecimal() and 0 < int(limit) <= len(room.members):

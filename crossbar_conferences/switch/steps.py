@@ -5,6 +5,7 @@ Every switch step of the recordings is understood, and more (docs/virtual-switch
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ from .faults import NO_FAULTS, with_fault
 #: Longer words than this are a mistake.
 WORD_LIMIT = 4096
 WORDS_LIMIT = 100
+#: How long ecallmgr tells of the rooms of a media server that died (real-switch.md D.2: 14 to 23 s).
+GHOST_SECONDS = 17.0
 
 
 class StepInvalid(CrossbarConferencesError):
@@ -72,6 +75,29 @@ class SetFault:
 
 
 @dataclass(frozen=True, slots=True)
+class RestartNode:
+    """An ecallmgr node is restarted, or every one (``all``)."""
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class KillSwitch:
+    """The media server of a zone (of all, when it is ``None``) dies without a word. Its ecallmgr nodes
+    still tell of its rooms for so many seconds."""
+
+    seconds: float
+    zone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StartSwitch:
+    """The media server of a zone, or of all, runs again, without a room."""
+
+    zone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ClearFaults:
     """Every node works again."""
 
@@ -81,7 +107,9 @@ class Reset:
     """Everything as at the start: conferences end, calls answer, nothing is faulty or remembered."""
 
 
-Step = InRoom | SetDialMode | SetRealm | SetFault | ClearFaults | Reset
+Step = (
+    InRoom | SetDialMode | SetRealm | SetFault | RestartNode | KillSwitch | StartSwitch | ClearFaults | Reset
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +186,10 @@ def _member(text: str) -> Selector:
 def _create(name: str, args: Sequence[str], moment: Moment) -> Step:
     pairs = _pairs(args[2:])
     zone = pairs.pop("zone", None)
+    late = _boolean("late-profile", pairs.pop("late-profile", "false"))
     if pairs:
-        raise StepInvalid(f"{next(iter(pairs))} is no key of create; there is zone")
-    return InRoom(Create(args[0], args[1], moment.instance_id, moment.now), zone)
+        raise StepInvalid(f"{next(iter(pairs))} is no key of create; there are zone and late-profile")
+    return InRoom(Create(args[0], args[1], moment.instance_id, moment.now, late), zone)
 
 
 _FLAGS = ("moderator", "speak", "hear", "see", "ghost")
@@ -225,6 +254,28 @@ def _fault(name: str, args: Sequence[str], moment: Moment) -> Step:
     return SetFault(*args)
 
 
+def _restart_ecallmgr(name: str, args: Sequence[str], moment: Moment) -> Step:
+    return RestartNode(args[0])
+
+
+def _kill_switch(name: str, args: Sequence[str], moment: Moment) -> Step:
+    pairs = _pairs(args)
+    seconds, zone = pairs.pop("seconds", str(GHOST_SECONDS)), pairs.pop("zone", None)
+    if pairs:
+        raise StepInvalid(f"{next(iter(pairs))} is no key of {name}; there are seconds and zone")
+    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", seconds):
+        raise StepInvalid(f"seconds is a number from 0 to 9999, not {seconds}")
+    return KillSwitch(float(seconds), zone)
+
+
+def _start_switch(name: str, args: Sequence[str], moment: Moment) -> Step:
+    pairs = _pairs(args)
+    zone = pairs.pop("zone", None)
+    if pairs:
+        raise StepInvalid(f"{next(iter(pairs))} is no key of {name}; there is zone")
+    return StartSwitch(zone)
+
+
 def _faults(name: str, args: Sequence[str], moment: Moment) -> Step:
     if args[0] != "off":
         raise StepInvalid("usage: faults off")
@@ -240,7 +291,7 @@ _Maker = Callable[[str, Sequence[str], Moment], Step]
 #: Name -> fewest words after it, most, how it is used, what makes it.
 _STEPS: Mapping[str, tuple[int, int, str, _Maker]] = MappingProxyType(
     {
-        "create": (2, 3, "ROOM ACCOUNT [zone=ZONE]", _create),
+        "create": (2, 4, "ROOM ACCOUNT [zone=ZONE] [late-profile=true]", _create),
         "join": (2, WORDS_LIMIT, "ROOM CALL-ID [key=value]…", _join),
         "leave": (2, 2, "ROOM MEMBER", _leave),
         "kick": (2, 2, "ROOM MEMBER", _leave),
@@ -259,6 +310,9 @@ _STEPS: Mapping[str, tuple[int, int, str, _Maker]] = MappingProxyType(
         "dial-mode": (1, 2, "answer|busy|silent|CAUSE [ENDPOINT]", _dial_mode),
         "realm": (1, 2, "[ACCOUNT] REALM", _realm),
         "fault": (3, 3, "NODE|all FAULT VALUE", _fault),
+        "restart-ecallmgr": (1, 1, "NODE|all", _restart_ecallmgr),
+        "kill-switch": (0, 2, "[seconds=SECONDS] [zone=ZONE]", _kill_switch),
+        "start-switch": (0, 1, "[zone=ZONE]", _start_switch),
         "faults": (1, 1, "off", _faults),
         "reset": (0, 0, "", _reset),
     }

@@ -326,8 +326,9 @@ async def test_a_silent_media_side_costs_two_seconds_at_most(three_nodes: House)
         assert answer.metadata["nodes_heard"] == [] and answer.metadata["nodes_expected"] >= 3
 
 
-async def test_with_all_nodes_answering_one_question_is_asked(three_nodes: House) -> None:
-    """A cold GET publishes one search and waits for its replies alone."""
+async def test_with_all_nodes_answering_two_questions_are_asked(three_nodes: House) -> None:
+    """A cold GET of a conference that does not run publishes one search for the account, and one for the
+    conference, which may run unlisted; it waits for their replies alone, and a warm one asks nothing."""
     house = three_nodes
     made = await house.create()
     await house.quiet()
@@ -336,8 +337,11 @@ async def test_with_all_nodes_answering_one_question_is_asked(three_nodes: House
         answer = await house.get(house.path(made))
     names = {node.name for node in house.cluster.nodes}
     assert set(answer.metadata["nodes_heard"]) >= names
-    assert [sent.body["Event-Name"] for sent in house.spoken] == ["search_req"]
-    assert house.service.bus.counters.replies - replies >= 3
+    asked = [("Account-ID" in sent.body, sent.body.get("Conference-ID")) for sent in house.spoken]
+    assert asked == [(True, None), (False, made)]
+    assert house.service.bus.counters.replies - replies >= 6
+    await house.get(house.path(made))
+    assert len(house.spoken) == 2
 
 
 async def test_one_silent_node_of_three_makes_nobody_wait(three_nodes: House) -> None:

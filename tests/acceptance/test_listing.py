@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from crossbar_conferences.api.conferences import FILTER_BATCH
-from crossbar_conferences.conference.listing import next_start_key
+from crossbar_conferences.conference.start_keys import encoded as next_start_key
 from tests.support.house import House, embedded_house
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

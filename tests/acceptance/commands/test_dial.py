@@ -268,14 +268,15 @@ async def test_an_ad_hoc_conference(world: World) -> None:
     assert "put" not in world.operations
 
 
-async def test_a_locked_conference_takes_no_leg(world: World) -> None:
-    """The leg is told as rejected."""
+async def test_a_locked_conference_takes_a_dialled_leg(world: World) -> None:
+    """A lock keeps out who calls in; whom a moderator calls gets in (real-switch.md A6)."""
     conference_id = await world.create()
     await world.start_room(conference_id, "name=Ann")
     await world.cluster.perform(["lock", conference_id])
     answer = await world.act(conference_id, "dial", {"endpoints": [NUMBER], "timeout": 2})
     (one,) = answer.data["endpoint_responses"]
-    assert (one["status"], one["message"]) == ("error", "CALL_REJECTED")
+    assert (one["status"], one["message"]) == ("success", "dialing endpoints")
+    assert len(world.room(conference_id).members) == 2
 
 
 async def test_a_client_that_goes_away(world: World) -> None:

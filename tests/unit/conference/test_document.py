@@ -233,3 +233,15 @@ def test_live_figures_sent_back_are_not_stored() -> None:
     assert documents.public_fields(made) == {"name": "x"}
     own = {"name": "x", "members": ["a"], "duration": "1h"}
     assert documents.public_fields(documents.created("c1", own, AUTHOR, 1)) == own
+
+
+def test_auto_record_is_mirrored_into_the_profile() -> None:
+    """The seed's key at the root reaches Kazoo's conference application, and goes with its key."""
+    made = documents.created("c", {"name": "a", "auto_record": True, "profile": {"rate": 8000}}, AUTHOR, NOW)
+    assert (made["auto_record"], made["profile"]) == (True, {"rate": 8000, "auto-record": True})
+    off = documents.replaced(made, {**documents.public_fields(made), "auto_record": False}, AUTHOR, NOW)
+    assert off["profile"]["auto-record"] is False
+    patched = documents.patched_fields(made, {"auto_record": None})
+    assert documents.replaced(made, patched, AUTHOR, NOW)["profile"] == {"rate": 8000}
+    plain = documents.created("c", {"name": "a", "profile": {"auto-record": True}}, AUTHOR, NOW)
+    assert "auto_record" not in plain and plain["profile"] == {"auto-record": True}

@@ -52,8 +52,9 @@ def test_a_running_conference_is_shown_in_both_forms() -> None:
     room = room_from_search(SEARCH)
     assert room.account_id == "acct"
     shown = presentation.metadata(room, NOW)
-    assert (shown["members"], shown["moderators"], shown["duration"], shown["locked"]) == (1, 1, 100, True)
-    assert [member["participant_id"] for member in shown["participants"]] == [1, 2]
+    assert (shown["members"], shown["moderators"], shown["duration"], shown["locked"]) == (2, 1, 100, True)
+    assert [member["participant_id"] for member in shown["participants"]] == [1, 2, None]
+    assert shown["participants"][2]["call_id"] == "no number"
     bob = shown["participants"][1]
     assert bob["duration"] == 60
     assert bob["conference_channel_vars"] == {"is_moderator": False, "speak": True, "mute_detect": False}

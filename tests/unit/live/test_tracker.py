@@ -208,7 +208,8 @@ async def test_events_that_passed_unheard(world: World) -> None:
 
 
 async def test_a_broker_that_does_not_bind(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A read waits for the binding for a bounded time, and believes no event until it is there."""
+    """A read waits for the binding for a bounded time, gets the answer of its search, and believes no
+    event until the binding is there."""
     bound = asyncio.Event()
 
     async def hold(account_id: str) -> None:
@@ -217,10 +218,12 @@ async def test_a_broker_that_does_not_bind(world: World, monkeypatch: pytest.Mon
     monkeypatch.setattr(world.tracker._feed, "hold", hold)
     monkeypatch.setattr(world.tracker, "_bind_within", 0.01)
     async with asyncio.timeout(2):
-        assert not (await world.tracker.account(ACCOUNT)).known
+        assert (await world.tracker.account(ACCOUNT)).source == "search"
+        assert not world.tracker._accounts[ACCOUNT].seeded
         bound.set()
         await eventually(lambda: world.tracker._accounts[ACCOUNT].held.done())  # type: ignore[union-attr]
-        assert (await world.tracker.account(ACCOUNT)).known
+        await world.tracker.account(ACCOUNT)
+        assert (await world.tracker.account(ACCOUNT)).source == "events"
 
 
 async def test_an_older_media_side_is_asked_for_the_participants_it_leaves_out() -> None:

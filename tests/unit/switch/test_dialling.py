@@ -47,6 +47,7 @@ def test_flags() -> None:
         ghost=True,
         account_id="A",
         application_vars={"foo": "bar"},
+        dialled=True,
     )
     plain = join_of(Leg("1", "c1", "A"), {**REQUEST, "Participant-Flags": "mute"}, 9)
     assert plain.speak

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from crossbar_conferences.kapi import conference, nodes
 from crossbar_conferences.switch import messages
 from crossbar_conferences.switch.commands import Create, Join, Leave, Lock, Variables
@@ -58,8 +60,11 @@ def test_create_event() -> None:
 
 
 def test_member_event() -> None:
-    """A member's event, as recorded (live-grow): every header of it."""
-    outgoing = messages.event(running()[1][1], SPEAKER, "a.realm")
+    """A member's event, as recorded (live-grow): every header of it. Kazoo 5 tells of the custom
+    application variables too, which the older core leaves out (real-switch.md A9)."""
+    newer = messages.event(running()[1][1], SPEAKER, "a.realm")
+    assert newer.body["Custom-Application-Vars"] == {}
+    outgoing = messages.event(running()[1][1], replace(SPEAKER, core="master"), "a.realm")
     body = dict(outgoing.body)
     body.pop("Msg-ID")
     assert outgoing.routing_key == "conference.event.add-member.A.C.x-a%40ref%2Elocal"
