@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import orjson
 
+from . import jsondeep
+
 #: What may be an integer beyond 64 bits: orjson reads it as a float or not at all; Kazoo and CouchDB
 #: keep it exact.
 _HUGE_INTEGER: Final = re.compile(rb"\d{19,}")
@@ -19,17 +21,18 @@ _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 def decode(raw: bytes) -> Any:
     """JSON text as a value. Raises `ValueError`, also for halves of surrogate pairs, which are no text,
     and for floats beyond 64 bits."""
-    return _decode_slowly(raw, strictly=True) if _HUGE_INTEGER.search(raw) else orjson.loads(raw)
+    return _decode_slowly(raw) if _HUGE_INTEGER.search(raw) else orjson.loads(raw)
 
 
 def decode_stored(raw: bytes) -> Any:
-    """Like `decode`, but takes halves of surrogate pairs, which a stored document may hold."""
+    """Like `decode`, but takes what a stored document may hold and a request may not: halves of surrogate
+    pairs, numbers of any size, and any nesting (`jsondeep`). Raises `ValueError` for what is no JSON."""
     if not _HUGE_INTEGER.search(raw):
         try:
             return orjson.loads(raw)
         except orjson.JSONDecodeError:
             pass
-    return _decode_slowly(raw, strictly=False)
+    return jsondeep.decode(raw.decode("utf-8"))
 
 
 def holds_more_than(raw: bytes, limit: int) -> bool:
@@ -69,15 +72,11 @@ def _separators(raw: bytes) -> int:
     return sum(raw.count(sign) for sign in (b",", b"[", b"{"))
 
 
-def _decode_slowly(raw: bytes, *, strictly: bool) -> Any:
-    def refuse(constant: str) -> Any:
-        raise ValueError(f"{constant} is not JSON")
-
+def _decode_slowly(raw: bytes) -> Any:
     try:
-        value = json.loads(raw.decode("utf-8"), parse_constant=refuse)
-        if strictly:
-            # What orjson refuses is refused here too.
-            json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        value = json.loads(raw.decode("utf-8"), parse_constant=jsondeep.refuse)
+        # What orjson refuses is refused here too.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except RecursionError:
         raise ValueError("nested too deeply") from None
     return value

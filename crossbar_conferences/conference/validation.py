@@ -132,7 +132,7 @@ def _unique_items(
 ) -> Iterator[ValidationError]:
     # The library compares every pair when a list is mixed: a request could hold the process for hours.
     if wanted and validator.is_type(instance, "array"):
-        seen = {json.dumps(entry, sort_keys=True) for entry in instance}
+        seen = {json.dumps(entry, sort_keys=True, default=str) for entry in instance}
         if len(seen) < len(instance):
             yield ValidationError("not unique")
 

@@ -28,7 +28,7 @@ from aiocouch.view import View as CouchView
 from yarl import URL
 
 from .couch_errors import translated
-from .couch_response import CouchResponse
+from .couch_response import CouchResponse, as_json
 from .counters import Counters, Observer
 from .names import is_addressable
 from .port import (
@@ -87,6 +87,7 @@ class CouchStore:
             timeout=timeout,
             connector=aiohttp.TCPConnector(limit=self._connections),
             response_class=CouchResponse,
+            json_serialize=as_json,
         )
         headers = self._couch._server._http_session.headers
         # PouchDB Server labels JSON as text unless it is asked for by name.
@@ -235,7 +236,7 @@ class CouchStore:
             else:
                 response = await target.post(list(query.keys), **parameters)
             return [
-                Row(row["id"], row["key"], row["value"], _document(row.get("doc")))
+                Row(row["id"], row["key"], row.get("value"), _document(row.get("doc")))
                 for row in response.rows
                 if "error" not in row
             ]
