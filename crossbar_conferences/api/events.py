@@ -8,7 +8,7 @@ from aiohttp import web
 
 from ..sockets.resuming import Looker
 from ..sockets.stream import EventStreams
-from . import responses
+from . import responses, sniffing
 from .errors import ApiError
 from .exchange import Exchange
 from .reading import Reader
@@ -33,5 +33,5 @@ class EventsHandler:
             exchange.account_id,
             exchange.conference_id,
             self.looker,
-            responses.plain_headers(exchange),
+            {**responses.plain_headers(exchange), sniffing.NAME: sniffing.VALUE},
         )

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from ..settings import Settings
 from .connections import ConnectionWatch
+from .sniffing import UnsniffedServer
 
 #: Answers whatever comes.
 HttpHandler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -57,7 +58,7 @@ class Listeners:
     ) -> None:
         """Serve a port. ``until_closed``: also after `stop_accepting`. Raises `OSError`."""
         settings = self._settings
-        server = web.Server(
+        server = UnsniffedServer(
             handle,
             access_log=None,
             keepalive_timeout=settings.idle_timeout_seconds,

@@ -149,8 +149,10 @@ class Reader:
         if revision is None:
             return
         exchange.answer.also_matches = (revision,)
-        tag = envelope.live_tag(revision, presentation.stable(room)) if room else revision
-        exchange.answer.etag = f'"{tag}"'
+        if room:
+            exchange.answer.etag = f'"{envelope.live_tag(revision, presentation.stable(room))}"'
+        else:
+            exchange.answer.etag = envelope.entity_tag(revision)
 
 
 def _has_document(exchange: Exchange) -> bool:
