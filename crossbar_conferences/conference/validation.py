@@ -20,6 +20,7 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT4
 
 from .. import resources
+from .addresses import is_link, is_mail_address
 from .defaults import coerced, with_defaults
 
 #: Path to rule to details, as the envelope shows it.
@@ -28,16 +29,19 @@ Errors = dict[str, dict[str, dict[str, Any]]]
 #: No answer needs more; a list of a million wrong numbers must not become a million errors.
 MAX_ERRORS: Final = 1000
 
-_ADDRESS: Final = re.compile(r"[^@\s,;<>\x00-\x20\x7f]+@[^@\s,;<>\x00-\x20\x7f]+")
-
 _formats = FormatChecker(formats=())
 
 
 @_formats.checks("email")
 def _is_email(value: object) -> bool:
-    # Kazoo asks for one "@" with something on both sides (http.md 5.3). A blank, a line break or a
-    # separator would be a header or a recipient of its own in a mail.
-    return not isinstance(value, str) or _ADDRESS.fullmatch(value) is not None
+    # Kazoo asks for one "@" with something on both sides (http.md 5.3).
+    return not isinstance(value, str) or is_mail_address(value)
+
+
+@_formats.checks("uri")
+def _is_uri(value: object) -> bool:
+    # Kazoo asks for nothing.
+    return not isinstance(value, str) or is_link(value)
 
 
 @dataclass(frozen=True, slots=True)
