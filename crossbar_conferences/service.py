@@ -63,7 +63,7 @@ from .store.cache import DocumentCache
 from .store.counters import Counters as StoreCounters
 from .store.derived import Derived
 from .store.documents import Documents
-from .store.names import real
+from .store.names import ACCOUNTS, account_database, account_id_of, is_account_id, real
 from .store.pages import PageCache
 from .store.port import Store, StoreError
 from .store.reservations import Reservations
@@ -228,7 +228,10 @@ class Service:
         # Notices of changed documents come in bursts when Kazoo migrates.
         await self.bus.listen(
             self._on_change,
-            [Binding("configuration", f"doc_{action}.#") for action in ("created", "edited", "deleted")],
+            [
+                *(Binding("configuration", f"doc_{action}.#") for action in ("created", "edited", "deleted")),
+                *(Binding("configuration", f"db_{action}.#") for action in ("created", "deleted")),
+            ],
             queue=Queue(max_length=20_000),
             federate=True,
             on_gap=lambda: self._on_broker(self.bus.connected),
@@ -320,8 +323,8 @@ class Service:
             "public_link": PublicLinkHandler(links),
             "guest_login": GuestLoginHandler(links, gate),
             "websocket_catalogue": CatalogueHandler(),
-            "websockets": SocketsHandler(self.sockets),
-            "websocket": SocketHandler(self.sockets),
+            "websockets": SocketsHandler(self.sockets, self.documents),
+            "websocket": SocketHandler(self.sockets, self.documents),
         }
         streamers: Mapping[str, Streamer] = {
             "calendar": Calendar(reader, self.documents).stream,
@@ -340,6 +343,7 @@ class Service:
             ),
             seconds=settings.request_timeout_seconds,
             load=self.load,
+            forget_account=self._forget_account,
         )
 
     def _socket_server(self, proxies: frozenset[str]) -> SocketServer:
@@ -404,3 +408,14 @@ class Service:
         self.cache.flush(database, change.id, change.revision)
         self.pages.flush(database)
         self.auth.flush(database, change.id)
+        # An account goes with its database, and the last to be told of is its copy among all accounts.
+        account_id = change.id if database == ACCOUNTS else account_id_of(database)
+        if is_account_id(account_id) and (database == ACCOUNTS or change.event.startswith("db_")):
+            self._forget_account(str(account_id))
+
+    def _forget_account(self, account_id: str) -> None:
+        """Look the account's document up anew: without one nothing else of the account is shown."""
+        database = account_database(account_id)
+        self.cache.flush(database, account_id)
+        self.pages.flush(database)
+        self.auth.flush(database, account_id)
