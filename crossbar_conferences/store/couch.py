@@ -212,7 +212,7 @@ class CouchStore:
     def _document(self, database: str, doc_id: str, data: dict[str, Any] | None = None) -> CouchDocument:
         if not is_addressable(doc_id):
             raise DocumentMissing
-        kind = _DesignDocument if doc_id.startswith(_DESIGN) else CouchDocument
+        kind = _DesignDocument if doc_id.startswith(_DESIGN) else _Document
         return kind(self._database(database), doc_id, data=data)
 
     async def _query(self, database: str, view: View, query: ViewQuery) -> list[Row]:
@@ -259,7 +259,14 @@ class CouchStore:
                 self.observer(operation, time.perf_counter() - begun, failed)
 
 
-class _DesignDocument(CouchDocument):
+class _Document(CouchDocument):
+    """aiocouch encodes a document each time to see whether it was changed, and follows few levels then."""
+
+    def _update_hash(self) -> None:
+        """What is saved here is always new."""
+
+
+class _DesignDocument(_Document):
     """CouchDB redirects who quotes the slash in the name, with a URL that a proxy may not know."""
 
     @property
