@@ -65,7 +65,7 @@ def encode(value: Any, *, ascii_only: bool = False, indent: int | None = None) -
 
     def plain(other: Any) -> Any:
         if isinstance(other, orjson.Fragment):
-            return json.loads(other.contents)
+            return json.loads(orjson.dumps(other))
         if not isinstance(other, Deep):
             return str(other)
         name = f"{mark}{len(deep)}"

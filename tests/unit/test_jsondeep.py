@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,3 +81,9 @@ _JSON = st.recursive(
 def test_the_slow_way_comes_to_the_same(value: Any) -> None:
     """What both can read and write is the same in both."""
     assert jsondeep.decode(jsondeep.encode(value)) == json.loads(json.dumps(value))
+
+
+def test_what_was_rendered_goes_out_beside_what_only_the_slow_way_writes() -> None:
+    """A rendered part of an envelope is JSON like the rest of it."""
+    value = {"data": orjson.Fragment(b'{"a":[1]}'), "revision": "1-\ud800", "big": 10**30}
+    assert json.loads(envelope.dumps(value)) == {"data": {"a": [1]}, "revision": "1-?", "big": 10**30}
