@@ -40,8 +40,8 @@ def _is_email(value: object) -> bool:
 
 @_formats.checks("uri")
 def _is_uri(value: object) -> bool:
-    # Kazoo asks for nothing.
-    return not isinstance(value, str) or is_link(value)
+    # Kazoo asks for nothing. Clients send an empty text for none (recording inv-message).
+    return not isinstance(value, str) or not value or is_link(value)
 
 
 @dataclass(frozen=True, slots=True)
