@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import orjson
 
+from . import jsondeep
+
 #: What may be an integer beyond 64 bits has so many digits: orjson reads it as a float or not at all;
 #: Kazoo and CouchDB keep it exact.
 _HUGE: Final = b"0" * 19
@@ -30,17 +32,18 @@ _NO_BRACKETS: Final = bytes(sign for sign in range(256) if sign not in b"[]{}")
 def decode(raw: bytes) -> Any:
     """JSON text as a value. Raises `ValueError`, also for halves of surrogate pairs, which are no text,
     for floats beyond 64 bits and integers of more than 400 digits."""
-    return _decode_slowly(raw, strictly=True) if _may_hold_huge_integers(raw) else orjson.loads(raw)
+    return _decode_slowly(raw) if _may_hold_huge_integers(raw) else orjson.loads(raw)
 
 
 def decode_stored(raw: bytes) -> Any:
-    """Like `decode`, but takes halves of surrogate pairs, which a stored document may hold."""
+    """Like `decode`, but takes what a stored document may hold and a request may not: halves of surrogate
+    pairs, numbers of any size, and any nesting (`jsondeep`). Raises `ValueError` for what is no JSON."""
     if not _may_hold_huge_integers(raw):
         try:
             return orjson.loads(raw)
         except orjson.JSONDecodeError:
             pass
-    return _decode_slowly(raw, strictly=False)
+    return jsondeep.decode(raw.decode("utf-8"))
 
 
 def check(raw: bytes, *, values: int, depth: int) -> None:
@@ -70,8 +73,8 @@ def size(value: Any) -> int:
     try:
         return len(orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS))
     except TypeError:
-        # orjson stops at 64 bits and at halves of surrogate pairs.
-        return len(json.dumps(value, default=str))
+        # orjson stops at 64 bits, at halves of surrogate pairs and at many levels.
+        return len(jsondeep.encode(value))
 
 
 def _outside_of_texts(raw: bytes, quotes: int) -> bytes:
@@ -113,21 +116,16 @@ def _may_hold_huge_integers(raw: bytes) -> bool:
     return len(raw) >= len(_HUGE) and _HUGE in raw.translate(_DIGITS)
 
 
-def _decode_slowly(raw: bytes, *, strictly: bool) -> Any:
-    def refuse(constant: str) -> Any:
-        raise ValueError(f"{constant} is not JSON")
-
+def _decode_slowly(raw: bytes) -> Any:
     def whole(digits: str) -> int:
         if len(digits) > _MAX_DIGITS:
             raise ValueError("a number is too long")
         return int(digits)
 
     try:
-        parse_int = whole if strictly else None
-        value = json.loads(raw.decode("utf-8"), parse_constant=refuse, parse_int=parse_int)
-        if strictly:
-            # What orjson refuses is refused here too.
-            json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        value = json.loads(raw.decode("utf-8"), parse_constant=jsondeep.refuse, parse_int=whole)
+        # What orjson refuses is refused here too.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except RecursionError:
         raise ValueError("nested too deeply") from None
     return value

@@ -65,7 +65,7 @@ from .store.cache import DocumentCache
 from .store.counters import Counters as StoreCounters
 from .store.derived import Derived
 from .store.documents import Documents
-from .store.names import ACCOUNTS, account_database, is_account_id, real
+from .store.names import ACCOUNTS, account_database, account_id_of, is_account_id, real
 from .store.pages import PageCache
 from .store.port import Store, StoreError
 from .store.reservations import Reservations
@@ -73,7 +73,7 @@ from .store.reservations import Reservations
 log = structlog.get_logger(__name__)
 
 #: Kazoo's messages about changed documents, and about databases that have gone.
-_CHANGES = ("doc_created", "doc_edited", "doc_deleted", "db_deleted")
+_CHANGES = ("doc_created", "doc_edited", "doc_deleted", "db_created", "db_deleted")
 
 #: What the envelope says the cluster's version is, when the operator does not say.
 KAZOO_VERSION = "5.0.0"
@@ -341,8 +341,8 @@ class Service:
             "public_link": PublicLinkHandler(links),
             "guest_login": GuestLoginHandler(links, gate),
             "websocket_catalogue": CatalogueHandler(),
-            "websockets": SocketsHandler(self.sockets),
-            "websocket": SocketHandler(self.sockets),
+            "websockets": SocketsHandler(self.sockets, self.documents),
+            "websocket": SocketHandler(self.sockets, self.documents),
         }
         streamers: Mapping[str, Streamer] = {
             "calendar": Calendar(reader, self.documents).stream,
@@ -367,6 +367,7 @@ class Service:
             ),
             seconds=settings.request_timeout_seconds,
             load=self.load,
+            forget_account=self._forget_account,
         )
 
     def _socket_server(self, proxies: frozenset[str]) -> SocketServer:
@@ -432,11 +433,19 @@ class Service:
             self.cache.flush_database(database)
         else:
             self.cache.flush(database, change.id, change.revision)
-        if database == ACCOUNTS and is_account_id(change.id):
-            # One account has two documents; what is read is the other one.
-            self.cache.flush(account_database(change.id), change.id)
         self.pages.flush(database)
         self.auth.flush(database, change.id)
+        # An account goes with its database, and the last to be told of is its copy among all accounts.
+        account_id = change.id if database == ACCOUNTS else account_id_of(database)
+        if is_account_id(account_id) and (database == ACCOUNTS or change.event.startswith("db_")):
+            self._forget_account(str(account_id))
+
+    def _forget_account(self, account_id: str) -> None:
+        """Look the account's document up anew: without one nothing else of the account is shown."""
+        database = account_database(account_id)
+        self.cache.flush(database, account_id)
+        self.pages.flush(database)
+        self.auth.flush(database, account_id)
 
 
 def _load_limits(settings: Settings) -> LoadLimits:

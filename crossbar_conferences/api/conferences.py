@@ -231,7 +231,7 @@ class DocumentHandler:
             raise bad_identifier(conference_id) from None
         answer = exchange.answer
         answer.document, answer.revision = stored, stored["_rev"]
-        answer.etag, answer.also_matches = f'"{stored["_rev"]}"', (stored["_rev"],)
+        answer.etag, answer.also_matches = envelope.entity_tag(stored["_rev"]), (stored["_rev"],)
         if "If-Match" in exchange.headers:
             # The client may hold the tag of an answer with live data in it.
             sighting = await self.reader.live_state.conference(exchange.account_id, conference_id)

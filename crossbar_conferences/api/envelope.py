@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
+from .. import jsondeep
 from ..clock import iso8601
 from ..conference import guests
 from .errors import ApiError
 from .exchange import Exchange
+
+#: What may stand between the quotes of a tag (RFC 9110), without what is beyond ASCII.
+_TAG: Final = re.compile(r"[!#-~]{1,128}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,15 @@ def answer_metadata(exchange: Exchange) -> dict[str, Any]:
     return guests.seen("room", metadata) if exchange.is_guest else metadata
 
 
+def entity_tag(revision: str) -> str:
+    """A document's tag with its quotes: its revision, or a digest of one that is no tag's text.
+
+    Replication stores revisions as they come, so they may hold whatever a text may."""
+    if _TAG.fullmatch(revision):
+        return f'"{revision}"'
+    return f'"{hashlib.md5(revision.encode(errors="replace"), usedforsecurity=False).hexdigest()}"'
+
+
 def list_tag(exchange: Exchange) -> str:
     """The md5 over a list's answer without what changes by itself: its revision and weak tag."""
     stable = {**exchange.answer.listing, "data": exchange.answer.data}
@@ -90,7 +103,9 @@ def list_tag(exchange: Exchange) -> str:
 def live_tag(revision: str, live: Any) -> str:
     """A tag of a document's form that also covers live data, so that 304 never hides a change."""
     generation = revision.partition("-")[0]
-    digest = hashlib.md5(revision.encode() + dumps(live), usedforsecurity=False).hexdigest()
+    if not generation.isdecimal() or not generation.isascii() or len(generation) > 20:
+        generation = "0"
+    digest = hashlib.md5(revision.encode(errors="replace") + dumps(live), usedforsecurity=False).hexdigest()
     return f"{generation}-{digest}"
 
 
@@ -100,13 +115,7 @@ def dumps(value: Any, *, pretty: bool = False) -> bytes:
         return orjson.dumps(value, option=orjson.OPT_INDENT_2 if pretty else None)
     except TypeError:
         # orjson stops at 64 bits, Kazoo does not; and a stored text may hold half a surrogate pair.
-        indent = 2 if pretty else None
-        text = json.dumps(value, ensure_ascii=False, skipkeys=True, default=_plain, indent=indent)
-        return text.encode("utf-8", "replace")
-
-
-def _plain(value: Any) -> Any:
-    return json.loads(value.contents) if isinstance(value, orjson.Fragment) else str(value)
+        return jsondeep.encode(value, indent=2 if pretty else None).encode("utf-8", "replace")
 
 
 def _opening(exchange: Exchange, frame: Frame, now: float) -> dict[str, Any]:

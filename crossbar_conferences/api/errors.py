@@ -35,7 +35,9 @@ _ENTRIES = (
     Entry("invalid_account", 401, "invalid credentials", "the account id in the path is not an account"),
     Entry("forbidden", 403, "forbidden", "the token's account may not touch this account"),
     Entry("not_found", 404, "not_found", "no such path"),
-    Entry("bad_identifier", 404, "bad_identifier", "no such document, user or participant"),
+    Entry(
+        "bad_identifier", 404, "bad_identifier", "no such document, user or participant; a deleted account"
+    ),
     Entry("bad_media", 404, "bad identifier", "media that cannot be resolved"),
     Entry("faulty_request", 404, "faulty_request", "an unknown participants action, or a bad list parameter"),
     Entry("invalid_method", 405, "invalid_method", "the path does not take this verb"),
@@ -63,7 +65,9 @@ _ENTRIES = (
     Entry("too_many_requests", 429, "too_many_requests", "the bucket of this caller is empty"),
     Entry("share_exceeded", 429, "overloaded", "this account or address has as much in hand as one may have"),
     Entry("internal_error", 500, "internal_error", "a fault of ours; the log has it under the request id"),
-    Entry("store_missing", 500, "datastore_missing", "the account's database is not there"),
+    Entry(
+        "store_missing", 500, "datastore_missing", "a database of Kazoo's that is no account's is not there"
+    ),
     Entry("store_fault", 500, "datastore_fault", "the document store answered with an error"),
     Entry("unknown_method", 501, "", "a verb that HTTP servers do not know", empty=True),
     Entry("store_unreachable", 503, "datastore_unreachable", "the document store cannot be reached"),
@@ -200,7 +204,7 @@ def store_fault(cause: str) -> ApiError:
 
 
 def store_missing(cause: str) -> ApiError:
-    """500: the account has no database."""
+    """500: a database is not there, and it is no account's."""
     return ApiError("store_missing", {"cause": cause, "message": "unknown failure"})
 
 

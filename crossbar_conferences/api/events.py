@@ -9,7 +9,7 @@ from aiohttp import web
 from ..conference import guests
 from ..sockets.resuming import Looker
 from ..sockets.stream import EventStreams, everything
-from . import responses
+from . import responses, sniffing
 from .errors import ApiError
 from .exchange import Exchange
 from .reading import Reader
@@ -35,6 +35,6 @@ class EventsHandler:
             exchange.account_id,
             exchange.conference_id,
             self.looker,
-            responses.plain_headers(exchange),
+            {**responses.plain_headers(exchange), sniffing.NAME: sniffing.VALUE},
             guests.seen if exchange.is_guest else everything,
         )

@@ -28,7 +28,15 @@ from ..conference import guests
 from ..store.derived import Derived
 from ..store.names import SYSTEM_CONFIG, account_database
 from . import credentials
-from .errors import ApiError, forbidden, invalid_credentials, too_many_requests, validation_error
+from .errors import (
+    ApiError,
+    bad_identifier,
+    forbidden,
+    invalid_account,
+    invalid_credentials,
+    too_many_requests,
+    validation_error,
+)
 from .exchange import Exchange
 from .routes import Match, Route
 
@@ -132,9 +140,13 @@ class Gate:
         except AuthFailure as failure:
             raise as_error(failure) from None
 
-    async def account(self, account_id: str) -> Mapping[str, Any] | None:
-        """The document of the path's account."""
-        return await self.auth.account(account_id)
+    async def account(self, account_id: str) -> Mapping[str, Any]:
+        """The document of the path's account. Raises `ApiError`: 404 for one that was deleted, 401 for
+        one that never was (http.md 1.4, beside-kazoo.md 2)."""
+        found = await self.auth.account(account_id)
+        if found is not None:
+            return found
+        raise bad_identifier(account_id) if await self.auth.was_deleted(account_id) else invalid_account()
 
     async def authenticate(self, exchange: Exchange) -> None:
         """Refuse whoever is not known; that costs a token, and an empty bucket is told first."""

@@ -25,7 +25,7 @@ from ..conference.isolation import is_conference_id
 from ..conference.validation import validate
 from ..store.documents import Documents
 from ..store.names import account_database
-from ..store.port import DocumentMissing
+from ..store.port import DatabaseMissing, DocumentMissing
 from .errors import ApiError, bad_identifier, validation_error
 from .exchange import Exchange
 from .gate import Gate
@@ -157,7 +157,11 @@ class GuestLoginHandler:
         if account is None or not is_open(account, self.links.clock()):
             raise _invalid()
         pin = request["conference_pin"]
-        named = await self.links.documents.conferences_named(accounts[0], request["conference_name"])
+        try:
+            named = await self.links.documents.conferences_named(accounts[0], request["conference_name"])
+        except DatabaseMissing:
+            # The account was deleted, which nobody has told us.
+            raise _invalid() from None
         meant = [document for document in named if takes_guests(document) and pin in member_pins(document)]
         if len(meant) != 1 or await self.links.domain(account) is None:
             raise _invalid()

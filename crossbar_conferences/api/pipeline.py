@@ -18,11 +18,12 @@ from aiohttp import web
 from ..clock import Clock
 from ..errors import CrossbarConferencesError
 from ..logs import bind, say
+from ..store.port import DatabaseMissing
 from . import envelope, negotiation, responses, routes
 from .body import is_json_type
 from .errors import (
     ApiError,
-    invalid_account,
+    bad_identifier,
     invalid_credentials,
     invalid_method,
     not_found,
@@ -87,6 +88,8 @@ class Pipeline:
     #: Seconds for everything before something is done; what is done has limits of its own.
     seconds: float
     load: Load
+    #: Forgets what is in memory of an account.
+    forget_account: Callable[[str], None]
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request; whatever happens, with a response from the catalogue."""
@@ -131,6 +134,8 @@ class Pipeline:
             bind(request_id=exchange.request_id)
             patience = Patience(self.seconds)
             return await patience.with_(self._answer(request, exchange, place, patience))
+        except DatabaseMissing as error:
+            return self._failed(exchange, self._gone(exchange, error))
         except CrossbarConferencesError as error:
             return self._failed(exchange, as_api_error(error))
         except TimeoutError:
@@ -140,6 +145,15 @@ class Pipeline:
             log.exception("request_failed", method=exchange.method, request_id=exchange.request_id)
             data = {"message": "internal error"}
             return self._failed(exchange, ApiError("internal_error", data))
+
+    def _gone(self, exchange: Exchange, error: DatabaseMissing) -> ApiError:
+        """The answer when a database is not there: below an account it is the account's own."""
+        account_id = exchange.parameters.get("account_id")
+        if account_id is None:
+            return as_api_error(error)
+        # Nobody has told us: what is in memory of the account is of no use any more.
+        self.forget_account(account_id)
+        return bad_identifier(account_id)
 
     def _failed(self, exchange: Exchange, error: ApiError) -> web.Response:
         return responses.error_response(exchange, self.frame, self.clock(), error)
@@ -250,8 +264,6 @@ class Pipeline:
         account_id = exchange.parameters.get("account_id")
         if account_id is not None:
             exchange.account = await self.gate.account(account_id)
-            if exchange.account is None:
-                raise invalid_account()
         await self.gate.authenticate(exchange)
         await self.gate.authorize(exchange)
 

@@ -152,9 +152,11 @@ class Reader:
         if revision is None:
             return
         exchange.answer.also_matches = (revision,)
-        stable = guests.stable if exchange.is_guest else presentation.stable
-        tag = envelope.live_tag(revision, stable(room)) if room else revision
-        exchange.answer.etag = f'"{tag}"'
+        if room:
+            stable = guests.stable if exchange.is_guest else presentation.stable
+            exchange.answer.etag = f'"{envelope.live_tag(revision, stable(room))}"'
+        else:
+            exchange.answer.etag = envelope.entity_tag(revision)
 
 
 def _has_document(exchange: Exchange) -> bool:

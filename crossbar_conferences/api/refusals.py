@@ -22,6 +22,7 @@ from . import envelope, responses
 from .errors import ApiError, malformed_request
 from .exchange import Exchange
 from .reception import request_id
+from .sniffing import Unsniffed
 
 log = structlog.get_logger(__name__)
 
@@ -86,7 +87,7 @@ class Server(web.Server):
         return _Connection(self, self._refuse, loop=self._loop, **self._kwargs)
 
 
-class _Connection(web.RequestHandler):
+class _Connection(Unsniffed):
     __slots__ = ("_refuse",)
 
     def __init__(self, server: Server, refuse: Refuse, **options: Any) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ..sockets.bindings import catalogue
 from ..sockets.server import SocketServer
+from ..store.documents import Documents
 from .errors import bad_identifier
 from .exchange import Exchange
 
@@ -30,9 +31,12 @@ class SocketsHandler:
     """The sessions that an account's tokens opened."""
 
     sockets: SocketServer
+    documents: Documents
 
     async def validate(self, exchange: Exchange) -> None:
         """GET: every session, in order of connecting."""
+        # Nothing else here asks the store, so nothing would tell that the account is gone.
+        await self.documents.check_account(exchange.account_id)
         exchange.answer.data = [
             session.describe() for session in self.sockets.of_account(exchange.account_id)
         ]
@@ -46,9 +50,11 @@ class SocketHandler:
     """One session, by the address and port of its client."""
 
     sockets: SocketServer
+    documents: Documents
 
     async def validate(self, exchange: Exchange) -> None:
         """GET: the session; 404 when the account has none of this id."""
+        await self.documents.check_account(exchange.account_id)
         wanted = exchange.parameters["session_id"]
         for session in self.sockets.of_account(exchange.account_id):
             if session.id == wanted:

@@ -9,7 +9,7 @@ import structlog
 
 from ..clock import Clock
 from ..store.derived import UNHEARD, Changes
-from ..store.names import account_database
+from ..store.names import ACCOUNTS, account_database
 from ..store.port import Document
 from .access import is_superduper_admin, may_access, may_pass_proxies
 from .basic import BasicVerifier
@@ -81,6 +81,17 @@ class AuthRoom:
         if not is_id(account_id):
             return None
         return await live_document(self._documents, account_database(account_id), account_id, "account")
+
+    async def was_deleted(self, account_id: str) -> bool:
+        """Whether an account without a document that counts was one once.
+
+        Its document is soft-deleted, or its database is gone, as after a deletion in Kazoo, and only
+        the copy among all accounts is left. Who is in neither place never was."""
+        if not is_id(account_id):
+            return False
+        own = await self._documents.document(account_database(account_id), account_id)
+        listed = own or await self._documents.document(ACCOUNTS, account_id)
+        return listed is not None and listed.get("pvt_type", "account") == "account"
 
     async def check_proxies(self, identity: Identity, addresses: Sequence[str]) -> None:
         """Raises `AccessDenied` when a token that asks for it came through other proxies than allowed."""

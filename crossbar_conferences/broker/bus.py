@@ -164,13 +164,16 @@ class Bus:
         outgoing: Outgoing,
         accept: Accept,
         timeout: float = DEFAULT_TIMEOUT,  # noqa: ASYNC109 (Kazoo's term, and no plain timeout)
+        on_routed: Callable[[], None] | None = None,
     ) -> dict[str, Any]:
         """Publish and wait for the first reply that is accepted.
 
-        Raises `CallTimeout`, or `BrokerUnavailable` as soon as the broker goes."""
+        ``on_routed``: called once the broker has confirmed that the request is in somebody's queue;
+        when it is in nobody's, nothing is waited for. Raises `CallTimeout`, or `BrokerUnavailable` as
+        soon as the broker goes."""
         self.counters.calls += 1
         pending = PendingCall(accept)
-        await self._ask(outgoing, pending, timeout)
+        await self._ask(outgoing, pending, timeout, on_routed)
         if pending.reply is not None:
             return pending.reply
         if pending.deferred is not None:
@@ -263,7 +266,13 @@ class Bus:
             self.recorder(outgoing)
         return routed
 
-    async def _ask(self, outgoing: Outgoing, pending: Pending, seconds: float) -> None:
+    async def _ask(
+        self,
+        outgoing: Outgoing,
+        pending: Pending,
+        seconds: float,
+        on_routed: Callable[[], None] | None = None,
+    ) -> None:
         """Publish a request and wait until it is done, for so many from now at most."""
         if self._replies is None or not self._transport.connected:
             raise BrokerUnavailable
@@ -272,7 +281,12 @@ class Bus:
         self._pending[key] = pending
         try:
             async with asyncio.timeout(seconds) as pending.limit:
-                await self._publish(request)
+                if on_routed is None:
+                    await self._publish(request)
+                elif await self._publish(request, mandatory=True):
+                    on_routed()
+                else:
+                    return
                 await pending.done.wait()
         except TimeoutError:
             self.counters.timeouts += 1

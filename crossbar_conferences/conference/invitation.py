@@ -8,13 +8,18 @@ Source: amqp.md 9, realtime-ui-tests.md D.1; RFC 5545.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from icalendar import Calendar, Event, vRecur, vText
+
+from .addresses import is_link
+from .lines import one_line
 
 #: Minutes of a meeting whose length was not given.
 DEFAULT_DURATION = 60
@@ -30,6 +35,13 @@ CALL_IN_CALLFLOWS = ("Conference Call-In Number", "MainConference")
 
 #: What Monster UI writes as a number while there is none (realtime-ui-tests.md B.3).
 _PLACEHOLDER_NUMBER = "undefinedconf"
+
+#: Signs of an RFC 5545 rule.
+_RULE = re.compile(r"[A-Za-z0-9=;,:+-]+")
+
+#: Numbers and PINs of a list that an invitation names, and the signs of one.
+MAX_NAMED = 100
+_LONGEST_NUMBER = 64
 
 Errors = dict[str, dict[str, dict[str, Any]]]
 
@@ -65,13 +77,16 @@ def read_meeting(request: Mapping[str, Any]) -> tuple[Meeting | None, Errors]:
 
 def call_in_numbers(callflows: Sequence[Mapping[str, Any]]) -> list[str]:
     """The numbers of the account's conference callflows, as a real list (Kazoo glues them together)."""
-    numbers: list[str] = []
+    numbers: dict[str, None] = {}
     for callflow in callflows:
         listed = callflow.get("numbers")
         for number in listed if isinstance(listed, list) else ():
-            if isinstance(number, str) and number != _PLACEHOLDER_NUMBER and number not in numbers:
-                numbers.append(number)
-    return numbers
+            if isinstance(number, str) and number != _PLACEHOLDER_NUMBER:
+                # As keys: each once, in their order.
+                numbers.setdefault(one_line(number, _LONGEST_NUMBER))
+            if len(numbers) == MAX_NAMED:
+                return list(numbers)
+    return list(numbers)
 
 
 def invitation_fields(
@@ -87,15 +102,17 @@ def invitation_fields(
     fields: dict[str, Any] = {
         "Account-ID": account_id,
         "Conference-ID": document["_id"],
-        "Conference-Name": document.get("name"),
+        # Teletype writes it into the mail's subject.
+        "Conference-Name": _name(document),
         "Conference-Numbers": _texts(document.get("conference_numbers")),
-        "Conference-Call-In-Numbers": list(numbers),
+        "Conference-Call-In-Numbers": _texts(list(numbers)),
         "Conference-Participant-Pins": _texts(_member(document).get("pins")),
         "Conference-Link": request.get("conference_link"),
         "Invite-Message": request.get("invite_message"),
         "Guests": list(request.get("guests") or ()),
     }
     if meeting is not None:
+        numbers = fields["Conference-Call-In-Numbers"]
         link = request.get("conference_link")
         text = dial_in_text(document, numbers, meeting, link if isinstance(link, str) else None)
         message = request.get("invite_message")
@@ -142,12 +159,12 @@ def calendar_file(
     event.add("dtstamp", now.astimezone(UTC))
     event.add("dtstart", meeting.start)
     event.add("duration", timedelta(minutes=meeting.duration))
-    event.add("summary", vText(str(document.get("name") or "Conference")))
-    text_link = link if isinstance(link, str) and link else None
+    event.add("summary", vText(_name(document) or "Conference"))
+    text_link = link if isinstance(link, str) and is_link(link) else None
     event.add("description", vText(dial_in_text(document, numbers, None, text_link)))
     if numbers:
         event.add("location", vText(numbers[0]))
-    if text_link and not any(ord(c) < 0x21 or ord(c) == 0x7F for c in text_link):
+    if text_link:
         event.add("url", text_link)
     if meeting.recurrence:
         event.add("rrule", vRecur.from_ical(meeting.recurrence))
@@ -211,7 +228,7 @@ def _recurrence(value: Any, errors: Errors) -> str | None:
     if value is None:
         return None
     try:
-        if not isinstance(value, str) or len(value) > 256 or any(ord(c) < 0x20 for c in value):
+        if not isinstance(value, str) or len(value) > 256 or not _RULE.fullmatch(value):
             raise ValueError
         rule = vRecur.from_ical(value.removeprefix("RRULE:"))
         if not rule.get("FREQ"):
@@ -232,5 +249,11 @@ def _member(document: Mapping[str, Any]) -> Mapping[str, Any]:
     return member if isinstance(member, Mapping) else {}
 
 
+def _name(document: Mapping[str, Any]) -> str | None:
+    name = document.get("name")
+    return (one_line(name) or None) if isinstance(name, str) else None
+
+
 def _texts(value: Any) -> list[str]:
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+    texts = (item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
+    return [one_line(text, _LONGEST_NUMBER) for text in islice(texts, MAX_NAMED)]

@@ -20,6 +20,7 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT4
 
 from .. import resources
+from .addresses import is_link, is_mail_address
 from .defaults import coerced, with_defaults
 
 #: Path to rule to details, as the envelope shows it.
@@ -28,16 +29,19 @@ Errors = dict[str, dict[str, dict[str, Any]]]
 #: No answer needs more; a list of a million wrong numbers must not become a million errors.
 MAX_ERRORS: Final = 1000
 
-_ADDRESS: Final = re.compile(r"[^@\s,;<>\x00-\x20\x7f]+@[^@\s,;<>\x00-\x20\x7f]+")
-
 _formats = FormatChecker(formats=())
 
 
 @_formats.checks("email")
 def _is_email(value: object) -> bool:
-    # Kazoo asks for one "@" with something on both sides (http.md 5.3). A blank, a line break or a
-    # separator would be a header or a recipient of its own in a mail.
-    return not isinstance(value, str) or _ADDRESS.fullmatch(value) is not None
+    # Kazoo asks for one "@" with something on both sides (http.md 5.3).
+    return not isinstance(value, str) or is_mail_address(value)
+
+
+@_formats.checks("uri")
+def _is_uri(value: object) -> bool:
+    # Kazoo asks for nothing. Clients send an empty text for none (recording inv-message).
+    return not isinstance(value, str) or not value or is_link(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,7 @@ def _unique_items(
 ) -> Iterator[ValidationError]:
     # The library compares every pair when a list is mixed: a request could hold the process for hours.
     if wanted and validator.is_type(instance, "array"):
-        seen = {json.dumps(entry, sort_keys=True) for entry in instance}
+        seen = {json.dumps(entry, sort_keys=True, default=str) for entry in instance}
         if len(seen) < len(instance):
             yield ValidationError("not unique")
 

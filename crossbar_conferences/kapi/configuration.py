@@ -5,6 +5,7 @@ Source: amqp.md 8.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +17,9 @@ from .types import is_boolean_or_its_text, is_object, is_text
 
 #: The cache in whose name Kazoo's data layer speaks (amqp.md 8).
 ORIGIN_CACHE = "kazoo_data_cache"
+
+#: Types and account ids, as they go into messages and routing keys.
+_WORD = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 _DOCUMENT_ACTIONS = ("created", "edited", "deleted")
 _CHANGE = Definition(
@@ -83,7 +87,7 @@ def document_change(
     if action not in _DOCUMENT_ACTIONS:
         raise MessageInvalid(f"a document cannot be {action!r}")
     event = f"doc_{action}"
-    type_ = document.get("pvt_type") or "undefined"
+    type_ = _word(document.get("pvt_type")) or "undefined"
     fields = {
         "Event-Name": event,
         "ID": document.get("_id"),
@@ -91,16 +95,26 @@ def document_change(
         "Rev": document.get("_rev"),
         "Type": type_,
         # Old documents do not say whose they are; their database does.
-        "Account-ID": document.get("pvt_account_id") or _account_of(database_encoded),
+        "Account-ID": _word(document.get("pvt_account_id")) or _account_of(database_encoded),
         # amqp.md 8: Kazoo carries these two swapped, and readers got used to it.
-        "Date-Modified": document.get("pvt_created"),
-        "Date-Created": document.get("pvt_modified"),
+        "Date-Modified": _moment(document.get("pvt_created")),
+        "Date-Created": _moment(document.get("pvt_modified")),
         "Is-Soft-Deleted": document.get("pvt_deleted") is True,
         "Origin-Cache": ORIGIN_CACHE,
     }
     app_name, app_version = DATAMGR
     body = build(_CHANGE, fields, replace(origin, app_name=app_name, app_version=app_version))
     return Outgoing(CONFIGURATION, change_key(event, database_encoded, type_, body["ID"]), body)
+
+
+def _word(value: Any) -> str | None:
+    # Whoever writes to the store may have put anything there: it must neither end the notice nor its key.
+    return value if isinstance(value, str) and _WORD.fullmatch(value) else None
+
+
+def _moment(value: Any) -> int | float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if is_number and abs(value) < 2**53 else None
 
 
 def _account_of(database_encoded: str) -> str | None:

@@ -23,6 +23,8 @@ Key = tuple[str, str]
 
 #: Documents of which is remembered when their change was told of: for as long as a write takes.
 _TOLD = 1_000
+#: Databases of which it is remembered that they are not there.
+_GONE = 1_000
 
 
 @dataclass(slots=True)
@@ -72,6 +74,8 @@ class DocumentCache:
         #: Grows with those that concern what others derived from documents (`derived.py`).
         self.generation = 0
         self._watched: set[str] = set()
+        #: Databases that were found missing; the latest last.
+        self._gone: dict[str, None] = {}
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -182,6 +186,10 @@ class DocumentCache:
         self._told.clear()
         self._told_from = self.heard
 
+    def is_gone(self, database: str) -> bool:
+        """Whether a database was not there when a document of it was looked for last."""
+        return database in self._gone
+
     def set_feed(self, is_up: bool) -> None:
         """Change messages are heard from now on, or not."""
         self._feed = is_up
@@ -204,8 +212,15 @@ class DocumentCache:
         found: Document | None
         try:
             found = await self._store.get(*key)
-        except (DocumentMissing, DatabaseMissing):
+            self._gone.pop(key[0], None)
+        except DocumentMissing:
             found = None
+            self._gone.pop(key[0], None)
+        except DatabaseMissing:
+            found = None
+            self._gone[key[0]] = None
+            if len(self._gone) > _GONE:
+                del self._gone[next(iter(self._gone))]
         if self._reads.get(key) is asyncio.current_task():
             self._keep_document(key, found)
         return found

@@ -28,7 +28,7 @@ from aiocouch.view import View as CouchView
 from yarl import URL
 
 from .couch_errors import translated
-from .couch_response import CouchResponse
+from .couch_response import CouchResponse, as_json
 from .counters import Counters, Observer
 from .names import is_addressable
 from .port import (
@@ -87,6 +87,7 @@ class CouchStore:
             timeout=timeout,
             connector=aiohttp.TCPConnector(limit=self._connections),
             response_class=CouchResponse,
+            json_serialize=as_json,
         )
         headers = self._couch._server._http_session.headers
         # PouchDB Server labels JSON as text unless it is asked for by name.
@@ -211,7 +212,7 @@ class CouchStore:
     def _document(self, database: str, doc_id: str, data: dict[str, Any] | None = None) -> CouchDocument:
         if not is_addressable(doc_id):
             raise DocumentMissing
-        kind = _DesignDocument if doc_id.startswith(_DESIGN) else CouchDocument
+        kind = _DesignDocument if doc_id.startswith(_DESIGN) else _Document
         return kind(self._database(database), doc_id, data=data)
 
     async def _query(self, database: str, view: View, query: ViewQuery) -> list[Row]:
@@ -235,7 +236,7 @@ class CouchStore:
             else:
                 response = await target.post(list(query.keys), **parameters)
             return [
-                Row(row["id"], row["key"], row["value"], _document(row.get("doc")))
+                Row(row["id"], row["key"], row.get("value"), _document(row.get("doc")))
                 for row in response.rows
                 if "error" not in row
             ]
@@ -258,7 +259,14 @@ class CouchStore:
                 self.observer(operation, time.perf_counter() - begun, failed)
 
 
-class _DesignDocument(CouchDocument):
+class _Document(CouchDocument):
+    """aiocouch encodes a document each time to see whether it was changed, and follows few levels then."""
+
+    def _update_hash(self) -> None:
+        """What is saved here is always new."""
+
+
+class _DesignDocument(_Document):
     """CouchDB redirects who quotes the slash in the name, with a URL that a proxy may not know."""
 
     @property

@@ -1,12 +1,21 @@
-"""How an answer's JSON is read."""
+"""How an answer's JSON is read, and how a request's is written."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import aiohttp
 
-from .. import jsontext
+from .. import jsondeep, jsontext
+
+#: Bytes of a body that are decoded in a thread: other requests go on meanwhile.
+_LARGE = 1_000_000
+
+
+def as_json(value: Any) -> str:
+    """JSON of a document or question: what was read from the store can be written to it again."""
+    return jsondeep.encode(value, ascii_only=True)
 
 
 class CouchResponse(aiohttp.ClientResponse):
@@ -18,5 +27,10 @@ class CouchResponse(aiohttp.ClientResponse):
         """The body, whatever it is labelled; ``None`` when it is empty. Raises `ValueError`."""
         if self._decoded is None:
             body = (await self.read()).strip()
-            self._decoded = (jsontext.decode_stored(body) if body else None,)
+            value = None
+            if len(body) > _LARGE:
+                value = await asyncio.to_thread(jsontext.decode_stored, body)
+            elif body:
+                value = jsontext.decode_stored(body)
+            self._decoded = (value,)
         return self._decoded[0]

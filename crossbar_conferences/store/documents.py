@@ -43,7 +43,7 @@ class Documents:
     async def load(self, account_id: str, doc_id: str, kind: str = CONFERENCE) -> Document:
         """One document of a type; `DocumentMissing` also for a deleted one or one of another type.
 
-        A document without a type passes, as in Kazoo (data.md 2.4)."""
+        A document without a type passes, as in Kazoo (data.md 2.4). Raises `DatabaseMissing` too."""
         try:
             database = account_database(account_id)
         except ValueError:
@@ -51,6 +51,8 @@ class Documents:
         if not is_document_id(doc_id):
             raise DocumentMissing
         found = await self._cache.document(database, doc_id)
+        if found is None and self._cache.is_gone(database):
+            raise DatabaseMissing
         if found is None or not _is_of(found, kind):
             raise DocumentMissing
         return found
@@ -59,6 +61,13 @@ class Documents:
         """What `load` would give, if that is in memory."""
         found = self._cache.peek(account_database(account_id), doc_id)
         return found if found is not None and _is_of(found, kind) else None
+
+    async def check_account(self, account_id: str) -> None:
+        """Raise `DatabaseMissing` when the account has no database; one round trip."""
+        if not is_account_id(account_id) or not await self._store.database_exists(
+            account_database(account_id)
+        ):
+            raise DatabaseMissing
 
     async def load_many(self, account_id: str, doc_ids: Sequence[str]) -> dict[str, Document]:
         """Those of the documents that exist, of any type, in one round trip at most."""

@@ -307,4 +307,6 @@ def _uses(document: Mapping[str, Any], kind: str, value: Any) -> bool:
 
 def _document_id(account_id: str, kind: str, value: str) -> str:
     # Hashed: names are free text, and an id must not be too long.
-    return f"{account_id or 'any'}-{kind}-{hashlib.sha256(value.encode()).hexdigest()}"
+    return (
+        f"{account_id or 'any'}-{kind}-{hashlib.sha256(value.encode('utf-8', 'surrogatepass')).hexdigest()}"
+    )

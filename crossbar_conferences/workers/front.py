@@ -16,6 +16,7 @@ import aiohttp
 import orjson
 from aiohttp import web
 
+from ..api.sniffing import unsniffed
 from .aggregate import merge
 from .process import Worker
 
@@ -59,6 +60,7 @@ class Front:
         """Begin, on a socket that listens already."""
         self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN))
         app = web.Application()
+        app.on_response_prepare.append(unsniffed)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/{path:.*}", self._pass)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)

@@ -294,8 +294,9 @@ async def _internal_error(house: House) -> Answer:
 
 
 async def _store_missing(house: House) -> Answer:
-    with failing(house, "by_id", DatabaseMissing()):
-        return await house.get(house.path())
+    login = {"account_name": "x", "conference_name": "x", "conference_pin": "1"}
+    with failing(house, "accounts_by_name", DatabaseMissing()):
+        return await house.put("/v2/conference_auth", login, who=None, headers=from_elsewhere())
 
 
 async def _store_fault(house: House) -> Answer:

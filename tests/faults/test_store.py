@@ -8,9 +8,11 @@ import secrets
 import pytest
 from aiohttp import web
 
+from crossbar_conferences.broker.port import Binding
+from crossbar_conferences.broker.rabbit import RabbitTransport
 from scripts.daemons import RabbitMQ
-from tests.faults.conftest import House, Watch, back, open_house
-from tests.support.brokers import eventually
+from tests.faults.conftest import OPTIONS, House, Watch, back, open_house
+from tests.support.brokers import Inbox, eventually, running
 from tests.support.couch_proxy import CouchProxy, disk_full
 
 
@@ -167,10 +169,14 @@ async def test_store_corrupt(house: House, watch: Watch) -> None:
 )
 async def test_store_disk_full(couchdb_url: str, broker: RabbitMQ, watch: Watch) -> None:
     """Whoever only reads or commands notices nothing; nobody is told that something was stored."""
+    mailer = RabbitTransport([broker.url], options=OPTIONS)
     async with (
         CouchProxy(couchdb_url) as couch,
         open_house(couchdb_url, broker, store_url=couch.url) as house,
+        running(mailer),
     ):
+        # It takes invitations, and says nothing of them.
+        await mailer.consume(Inbox(), [Binding("notifications", "notifications.#")])
         sidecar = house.sidecar
         conference_id = await sidecar.created()
         before = await sidecar.stored(house.eyes, conference_id)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-import orjson
+
+from crossbar_conferences.jsontext import decode_stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,4 +46,4 @@ async def read(response: aiohttp.ClientResponse) -> Answer:
     """The answer, once all of it has come."""
     text = await response.text()
     is_json = bool(text) and response.headers.get("Content-Type") == "application/json"
-    return Answer(response.status, response.headers, text, orjson.loads(text) if is_json else None)
+    return Answer(response.status, response.headers, text, decode_stored(text.encode()) if is_json else None)

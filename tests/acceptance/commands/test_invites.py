@@ -226,10 +226,21 @@ BAD: list[tuple[Mapping[str, Any], str, str]] = [
     ({"guests": ["a@example.com", 7]}, "guests%2E1", "type"),
     ({"guests": ["a@example.com\r\nBcc: all@example.com"]}, "guests%2E0", "wrong_format"),
     ({"guests": ["a@example.com\n"]}, "guests%2E0", "wrong_format"),
+    ({"guests": ["mailto:a@example.com"]}, "guests%2E0", "wrong_format"),
+    ({"guests": ["a%0d%0aBcc%3Aall@example.com"]}, "guests%2E0", "wrong_format"),
+    ({"guests": ["a?bcc=all@example.com"]}, "guests%2E0", "wrong_format"),
+    ({"guests": ["a\u2028@example.com"]}, "guests%2E0", "wrong_format"),
+    ({"guests": [f"a{number}@example.com" for number in range(101)]}, "guests", "maxItems"),
     ({"guests": "a@example.com"}, "guests", "type"),
     ({"guests": None}, "guests", "type"),
     ({"invite_message": 7}, "invite_message", "type"),
+    ({"invite_message": "x" * 20_001}, "invite_message", "maxLength"),
     ({"conference_link": []}, "conference_link", "type"),
+    ({"conference_link": "javascript:alert(1)"}, "conference_link", "wrong_format"),
+    ({"conference_link": "https://"}, "conference_link", "wrong_format"),
+    ({"conference_link": "https://good.example@evil.example"}, "conference_link", "wrong_format"),
+    ({"conference_link": "https://x\r\nATTENDEE:mailto:evil@example.com"}, "conference_link", "wrong_format"),
+    ({"conference_link": f"https://x.example/{'a' * 2_048}"}, "conference_link", "maxLength"),
     ({"start": "tomorrow"}, "start", "wrong_format"),
     ({"start": 7}, "start", "wrong_format"),
     ({"start": "0001-01-01T00:00:00", "timezone": "Pacific/Kiritimati"}, "start", "wrong_format"),
@@ -264,21 +275,20 @@ async def test_both_required_fields_are_missed_at_once(world: World) -> None:
 
 
 async def test_hostile_texts_stay_in_their_place(world: World) -> None:
-    """A message, a link or a name with line breaks begins no line of the calendar of its own."""
-    conference_id = await world.create(name=f"Room\r\nATTENDEE:mailto:x@example.com {secrets.token_hex(3)}")
-    data = {
-        **_HI,
-        "invite_message": "hi\r\nEND:VCALENDAR",
-        "conference_link": "https://x\r\nATTENDEE:mailto:evil@example.com",
-        "start": "2026-01-01T10:00:00",
-    }
+    """A message or a name with line breaks begins no line of subject or calendar of its own."""
+    name = f"Room\r\nATTENDEE:mailto:x@example.com\u2028\x85\v{secrets.token_hex(3)}"
+    conference_id = await world.create(name=name)
+    data = {**_HI, "invite_message": "hi\r\nEND:VCALENDAR", "start": "2026-01-01T10:00:00"}
     answer = await invite(world, conference_id, data, dry_run="true")
-    if answer.status == 200:
-        calendar = answer.data["messages"][0]["body"]["Invite-Calendar"]
-        lines = calendar.replace("\r\n ", "").split("\r\n")
-        assert [line for line in lines if line.startswith("ATTENDEE")] == [
-            f"ATTENDEE:mailto:{guest}" for guest in _HI["guests"]
-        ]
+    assert answer.status == 200, answer.text
+    body = answer.data["messages"][0]["body"]
+    assert body["Conference-Name"] == " ".join(name.split())
+    path = world.path(conference_id, "invite.ics")
+    published = (await world.call("GET", path, start="2026-01-01T10:00:00")).text
+    for calendar, guests in ((body["Invite-Calendar"], _HI["guests"]), (published, [])):
+        lines = calendar.replace("\r\n ", "").splitlines()
+        named = [line for line in lines if line.startswith("ATTENDEE")]
+        assert named == [f"ATTENDEE:mailto:{guest}" for guest in guests]
         assert len([line for line in lines if line == "END:VCALENDAR"]) == 1
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossbar_conferences.conference.csv import to_csv
+from crossbar_conferences.conference.csv import MAX_COLUMNS, to_csv
 
 ITEM: dict[str, Any] = {
     "id": "c1",
@@ -47,7 +47,39 @@ def test_no_cell_is_a_formula(text: str) -> None:
     assert f'"\'{text}"' in to_csv([{"id": "a", text: "x"}])
 
 
-@pytest.mark.parametrize("text", ["-5", "+14155550100", "5"])
+#: What readers leave out before a formula: blanks, a byte order mark, signs of no width, controls, fillers.
+_UNSEEN = st.text(
+    " \t\r\n\v\f\x00\x1c\x85\xa0\xad\u115f\u2003\u2028\u200b\u200e\u202e\u2060\u2800\u3000\u3164\ufe0f\ufeff",
+    max_size=4,
+)
+_SIGNS = st.sampled_from("=+-@\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b\u207a\u208b\u2212")
+
+
+@given(before=_UNSEEN, sign=_SIGNS, formula=st.text(max_size=8))
+def test_no_cell_is_a_formula_behind_what_is_not_seen(before: str, sign: str, formula: str) -> None:
+    """Whatever stands before the sign and in whatever width it is: the cell begins with an apostrophe."""
+    text = f"{before}{sign}a{formula}"
+    for item in ({"id": "a", "name": text}, {"id": "a", text: "x"}, {"id": "a", "member": {"pins": [text]}}):
+        cells = [cell for row in csv.reader(io.StringIO(to_csv([item]), newline="")) for cell in row]
+        assert any(cell.endswith(text) for cell in cells)
+        assert all(cell.startswith("'") for cell in cells if text in cell and not cell.startswith("member"))
+
+
+@pytest.mark.parametrize("text", ["\n=1", "\r=1", "\t1", "\n1"])
+def test_no_cell_begins_with_a_line_of_its_own(text: str) -> None:
+    """A reader that splits lines before it looks at quotes would find a cell there."""
+    assert f'"\'{text}"' in to_csv([{"id": "a", "name": text}])
+
+
+def test_one_document_with_many_keys_does_not_widen_every_row() -> None:
+    """Columns are bounded: objects become cells of JSON, and what is too much even so is left out."""
+    wide = {"id": "w", "ui_flags": {f"k{n}": n for n in range(5 * MAX_COLUMNS)}}
+    lines = list(csv.reader(io.StringIO(to_csv([wide, *({"id": str(n), "name": "x"} for n in range(50))]))))
+    assert lines[0] == ["ui_flags", "name", "ID"]
+    assert to_csv([wide["ui_flags"]]).partition("\n")[0].count(",") == MAX_COLUMNS - 1
+
+
+@pytest.mark.parametrize("text", ["-5", "+14155550100", "5", "-0.5", "-1e+20"])
 def test_numbers_stay(text: str) -> None:
     """A sign alone makes no formula."""
     assert f'"{text}"' in to_csv([{"id": "a", "name": text}])

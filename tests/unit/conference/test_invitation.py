@@ -78,6 +78,38 @@ def test_call_in_numbers_are_a_real_list() -> None:
     assert invitation.call_in_numbers(callflows) == ["+1", "+2"]
 
 
+#: Everything at which some reader of text begins a new line, and what is no text at all.
+_BREAKS = st.sampled_from("\r\n\v\f\x00\x1b\x1c\x1d\x1e\x7f\x85\u2028\u2029\ud800\udfff")
+_HOSTILE = st.lists(st.text(max_size=6) | _BREAKS | st.just("ATTENDEE:mailto:x@example.com"), max_size=6).map(
+    "".join
+)
+
+
+@given(name=_HOSTILE, number=_HOSTILE, pin=_HOSTILE)
+def test_texts_of_a_stored_document_stay_on_their_line(name: str, number: str, pin: str) -> None:
+    """No name is two lines of a subject, no text a property of the calendar; and all of it is text."""
+    document = {**DOCUMENT, "name": name, "conference_numbers": [number], "member": {"pins": [pin]}}
+    meeting = invitation.Meeting(NOW)
+    fields = invitation.invitation_fields("acct", document, [number], REQUEST, meeting, now=NOW)
+    subject = fields["Conference-Name"]
+    lists = (fields[f"Conference-{of}"] for of in ("Numbers", "Call-In-Numbers", "Participant-Pins"))
+    for text in (subject or "", *(text for listed in lists for text in listed)):
+        assert len(text.splitlines()) <= 1 and not set(text) & set("\x00\x1b\x7f")
+        text.encode()
+    lines = fields["Invite-Calendar"].replace("\r\n ", "").splitlines()
+    assert [line for line in lines if line.startswith("ATTENDEE")] == ["ATTENDEE:mailto:a@example.com"]
+    assert sum(line.startswith("SUMMARY:") for line in lines) == 1
+
+
+def test_lists_and_texts_of_a_stored_document_are_bounded() -> None:
+    """A document of megabytes makes no mail of megabytes."""
+    many = [f"{n:0100}" for n in range(5_000)]
+    document = {"_id": "c", "name": "n" * 10**6, "conference_numbers": many, "member": {"pins": many}}
+    numbers = invitation.call_in_numbers([{"numbers": many}] * 3)
+    fields = invitation.invitation_fields("a", document, numbers, REQUEST, invitation.Meeting(NOW), now=NOW)
+    assert sum(len(str(value)) for value in fields.values()) < 60_000
+
+
 @given(
     st.dictionaries(
         st.sampled_from(["start", "duration", "timezone", "recurrence"]),
