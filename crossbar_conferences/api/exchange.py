@@ -97,6 +97,10 @@ class Exchange:
         self.parameters, self.endpoint, self.arguments = match.parameters, match.endpoint, match.arguments
         self.route, self.allowed = match.route.name, match.route.verbs
 
+    def forget_body(self) -> None:
+        """Nothing more is read of the body; credentials in it must have been found."""
+        self.data, self.envelope, self.raw = {}, {}, b""
+
     @property
     def account_id(self) -> str:
         """The account of the path."""

@@ -94,6 +94,11 @@ def test_rows_and_fixtures_agree() -> None:
         "isolation-unknown",
         "no-request",
         "participants-missing-flag",
+        "socket-new-token",
+        "socket-no-token",
+        "socket-replies",
+        "socket-restrictions",
+        "socket-token",
     }
 
 
