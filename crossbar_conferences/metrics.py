@@ -107,6 +107,32 @@ METRICS: Final[tuple[Metric, ...]] = (
     Metric(
         "websocket_dropped_slow", "counter", "Sessions ended as too slow", lambda s: s.sockets.dropped_slow
     ),
+    Metric("websocket_refused", "counter", "Sessions that found no place", lambda s: s.sockets.refused),
+    Metric(
+        "websocket_bindings",
+        "gauge",
+        "Subscriptions of all websocket sessions",
+        lambda s: s.room.bindings.held(),
+    ),
+    Metric(
+        "websocket_waiting_bytes",
+        "gauge",
+        "Bytes that wait for slow sessions and streams",
+        lambda s: s.room.waiting.held(),
+    ),
+    Metric("history_bytes", "gauge", "Bytes of events kept to resume", lambda s: s.hub.history.size),
+    Metric("event_streams", "gauge", "Event streams", lambda s: len(s.streams)),
+    Metric(
+        "event_streams_refused", "counter", "Event streams that found no place", lambda s: s.streams.refused
+    ),
+    Metric("reviews_held", "gauge", "Rights that are kept under review", lambda s: len(s.reviews)),
+    Metric("reviews_decided", "counter", "Decisions about such rights", lambda s: s.reviews.decided),
+    Metric(
+        "reviews_ended",
+        "counter",
+        "Subscriptions, streams and waits ended by a review",
+        lambda s: s.reviews.ended,
+    ),
     Metric(
         "connections_dropped",
         "counter",

@@ -32,6 +32,7 @@ from .api.renderings import Renderings
 from .api.repeats import ANSWERS, Repeats
 from .api.saving import Saver
 from .api.sockets import CatalogueHandler, SocketHandler, SocketsHandler
+from .api.standing import Standing
 from .auth.buckets import TokenBuckets
 from .auth.charging import Charger, OwnCharger
 from .auth.gate import AuthRoom
@@ -58,9 +59,10 @@ from .operations import Operations
 from .settings import Settings
 from .sockets.guard import SocketGuard
 from .sockets.hub import Hub
-from .sockets.server import ServerLimits, SocketServer
-from .sockets.session import Session, SessionLimits
-from .sockets.stream import EventStreams, StreamLimits
+from .sockets.reviews import Reviews
+from .sockets.room import SocketRoom
+from .sockets.server import SocketServer
+from .sockets.stream import EventStreams
 from .store.cache import DocumentCache
 from .store.counters import Counters as StoreCounters
 from .store.derived import Derived
@@ -166,12 +168,9 @@ class Service:
             )
         self.hub: Hub = Hub(self.bus, self.feed, clock)
         self._guard = SocketGuard(self.auth, self.documents, self.live)
-        self.streams = EventStreams(
-            self.hub,
-            clock,
-            presentation.metadata,
-            StreamLimits(total=settings.websocket_sessions, queue=settings.websocket_queue),
-        )
+        self.room: SocketRoom = SocketRoom(settings, self.hub, self._guard, clock, presentation.metadata)
+        self.reviews: Reviews = self.room.reviews
+        self.streams: EventStreams = self.room.streams
         self.executor: Executor = Executor(self.bus, self.feed, self.live)
         self.inviter: Inviter = Inviter(self.bus, store, clock)
         self.sockets: SocketServer
@@ -240,6 +239,8 @@ class Service:
         stack.push_async_callback(self.live.close)
         await self.hub.start()
         stack.push_async_callback(self.hub.close)
+        await self.reviews.start()
+        stack.push_async_callback(self.reviews.close)
         stack.push_async_callback(self.inviter.close)
         stack.push_async_callback(self.keys.close)
         # Notices of changed documents come in bursts when Kazoo migrates.
@@ -270,7 +271,7 @@ class Service:
         proxies = settings.reverse_proxies
         if proxies is None:
             proxies = tuple(config.reverse_proxies) if config.check_reverse_proxies else ()
-        self.sockets = self._socket_server(frozenset(proxies))
+        self.sockets = self.room.server(frozenset(proxies))
         pipeline = self._pipeline(frozenset(proxies), config.include_auth_token)
         listen = self.listeners.listen
         self._stack.push_async_callback(self.listeners.close)
@@ -308,6 +309,7 @@ class Service:
             charge_valid_tokens=settings.charge_valid_tokens,
         )
         reader = Reader(self.documents, self.live, self.reservations, self.clock, Renderings())
+        standing = Standing(gate, reader, self.reviews)
         saver = Saver(self.documents, self.reservations, self.announcer)
         dialer = Dialer(
             self.bus,
@@ -319,7 +321,7 @@ class Service:
         )
         repeats = Repeats(self.keys)
         actions = Actions(
-            reader, self.executor, dialer, repeats, settings.wait_limit_ms, settings.dial_timeout_ms
+            reader, self.executor, dialer, repeats, standing, settings.wait_limit_ms, settings.dial_timeout_ms
         )
         links = Links(
             self.documents,
@@ -346,7 +348,7 @@ class Service:
         }
         streamers: Mapping[str, Streamer] = {
             "calendar": Calendar(reader, self.documents).stream,
-            "events": EventsHandler(reader, self.streams, self._guard).stream,
+            "events": EventsHandler(reader, self.streams, self._guard, standing).stream,
         }
         return Pipeline(
             gate=gate,
@@ -368,34 +370,6 @@ class Service:
             seconds=settings.request_timeout_seconds,
             load=self.load,
             forget_account=self._forget_account,
-        )
-
-    def _socket_server(self, proxies: frozenset[str]) -> SocketServer:
-        settings = self.settings
-        limits = SessionLimits(queue=settings.websocket_queue)
-
-        def make_session(name: str, source: str, destination: str) -> Session:
-            return Session(
-                name,
-                source,
-                destination,
-                self.hub,
-                self._guard,
-                self.clock,
-                limits,
-                presentation.metadata,
-            )
-
-        return SocketServer(
-            make_session,
-            ServerLimits(
-                per_address=settings.websocket_sessions_per_ip,
-                per_account=settings.websocket_sessions_per_account,
-                total=settings.websocket_sessions,
-                idle=settings.websocket_idle_seconds,
-                frame=settings.websocket_frame_bytes,
-            ),
-            trusted=proxies,
         )
 
     async def _crossbar_config(self) -> CrossbarConfig:
@@ -424,6 +398,7 @@ class Service:
         self.cache.set_feed(connected)
         self.pages.set_feed(connected)
         self.auth.flush_all()
+        self.reviews.doubt()
 
     def _on_change(self, body: dict[str, Any], delivery: Delivery) -> None:
         # Also our own: other processes of this host may speak under the same name.
@@ -439,6 +414,7 @@ class Service:
         account_id = change.id if database == ACCOUNTS else account_id_of(database)
         if is_account_id(account_id) and (database == ACCOUNTS or change.event.startswith("db_")):
             self._forget_account(str(account_id))
+        self.reviews.changed(database, change.id, change.type)
 
     def _forget_account(self, account_id: str) -> None:
         """Look the account's document up anew: without one nothing else of the account is shown."""

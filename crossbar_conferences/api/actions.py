@@ -25,11 +25,13 @@ from ..conference.actions_plan import (
 )
 from ..conference.validation import validate
 from ..live.port import Sighting
+from ..sockets.reviews import Unauthorized
 from . import envelope
 from .exchange import Exchange
 from .options import is_dry_run, wait_seconds
 from .reading import Reader
 from .repeats import Repeats
+from .standing import Standing, error_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Actions:
     executor: Executor
     dialer: Dialer
     repeats: Repeats
+    standing: Standing
     wait_limit: int
     dial_timeout: int
 
@@ -108,11 +111,19 @@ class Actions:
             return
         if wait is not None:
             exchange.waits()
-        outcome = await self.executor.carry_out(plan, exchange.account_id, exchange.conference_id, wait=wait)
+        watch = None if wait is None else self.standing.command(exchange)
+        try:
+            outcome = await self.executor.carry_out(
+                plan, exchange.account_id, exchange.conference_id, wait=wait, watch=watch
+            )
+        except Unauthorized as refusal:
+            # Before anything was published.
+            raise error_of(refusal) from None
         if outcome.confirmed is None:
             return
         answer.status = 200 if outcome.confirmed else 202
-        state = presentation.metadata(outcome.room, self.reader.now())
+        # Whoever may not look any more is told what was known of the command, and nothing of the room.
+        state = {} if outcome.ended else presentation.metadata(outcome.room, self.reader.now())
         answer.data = {"confirmed": outcome.confirmed, "result": answer.data, **state}
         answer.metadata["confirmed"] = outcome.confirmed
 

@@ -62,6 +62,12 @@ _ENTRIES = (
     Entry(
         "idempotency_mismatch", 422, "idempotency_key_reused", "another body under the same Idempotency-Key"
     ),
+    Entry(
+        "headers_too_long",
+        431,
+        "request_headers_too_large",
+        "headers of more than 16 kB, for an event stream",
+    ),
     Entry("too_many_requests", 429, "too_many_requests", "the bucket of this caller is empty"),
     Entry("share_exceeded", 429, "overloaded", "this account or address has as much in hand as one may have"),
     Entry("internal_error", 500, "internal_error", "a fault of ours; the log has it under the request id"),

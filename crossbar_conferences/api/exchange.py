@@ -111,6 +111,10 @@ class Exchange:
         if self.place is not None:
             self.place.stream()
 
+    def forget_body(self) -> None:
+        """Nothing more is read of the body; credentials in it must have been found."""
+        self.data, self.envelope, self.raw = {}, {}, b""
+
     @property
     def account_id(self) -> str:
         """The account of the path."""

@@ -6,8 +6,8 @@ Source: anchors.md 0.4 (commands are fire and forget), 1.6 (confirmed commands).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,10 +31,16 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a plan. ``confirmed`` is ``None`` when nobody waited for a proof."""
+    """What became of a plan. ``confirmed`` is ``None`` when nobody waited for a proof; ``ended`` when
+    whoever waited may not be told how things are any more."""
 
     confirmed: bool | None = None
     room: Room | None = None
+    ended: bool = False
+
+
+#: Keeps a right under review for as long as the context lasts, and tells, once, why it ended.
+Watch = Callable[[Callable[[str], None]], AbstractAsyncContextManager[object]]
 
 
 class _Waiter:
@@ -43,6 +49,11 @@ class _Waiter:
     def __init__(self, confirms: Sequence[Confirmation]) -> None:
         self.open = list(confirms)
         self.done = asyncio.Event()
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether nothing is left to be proved."""
+        return not self.open
 
     def hear(self, heard: Heard) -> None:
         """An event came."""
@@ -72,9 +83,18 @@ class Executor:
         feed.on_event(self._on_event)
 
     async def carry_out(
-        self, plan: Plan, account_id: str, conference_id: str, *, wait: float | None = None
+        self,
+        plan: Plan,
+        account_id: str,
+        conference_id: str,
+        *,
+        wait: float | None = None,
+        watch: Watch | None = None,
     ) -> Outcome:
-        """Publish a plan's messages in order; with ``wait`` (seconds) also see them take effect."""
+        """Publish a plan's messages in order; with ``wait`` (seconds) also see them take effect.
+
+        ``watch`` keeps the right of whoever waits under review: when that ends, the wait does, and
+        how things are is not told any more."""
         if wait is None:
             await self._publish(plan)
             return Outcome()
@@ -87,8 +107,10 @@ class Executor:
         await self._feed.hold(account_id)
         try:
             with self._waiting(account_id, plan.confirms) as waiter:
-                await self._publish(plan)
-                confirmed = await _within(wait, waiter)
+                ended = await self._wait(plan, waiter, wait, watch)
+            confirmed = waiter.is_proved
+            if ended:
+                return self._counted(Outcome(confirmed and plan.reaches_all, None, ended=True))
             sighting = await self._live.conference(account_id, conference_id, fresh=not confirmed)
         finally:
             await self._feed.release(account_id)
@@ -98,6 +120,19 @@ class Executor:
             # The event may be among those that the operator does not publish: look at the state.
             confirmed = all(confirm.holds(room) is True for confirm in waiter.open)
         return self._counted(Outcome(confirmed and plan.reaches_all, room))
+
+    async def _wait(self, plan: Plan, waiter: _Waiter, seconds: float, watch: Watch | None) -> bool:
+        """Publish and wait for the proof; whether the right to wait for it has ended."""
+        ended = asyncio.Event()
+
+        def end(reason: str) -> None:
+            ended.set()
+            waiter.done.set()
+
+        async with watch(end) if watch is not None else nullcontext():
+            await self._publish(plan)
+            await _within(seconds, waiter)
+            return ended.is_set()
 
     async def _publish(self, plan: Plan) -> None:
         for message in plan.messages:
@@ -136,10 +171,7 @@ def shown(messages: Iterable[Outgoing]) -> list[dict[str, Any]]:
     ]
 
 
-async def _within(seconds: float, waiter: _Waiter) -> bool:
-    try:
+async def _within(seconds: float, waiter: _Waiter) -> None:
+    with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await waiter.done.wait()
-    except TimeoutError:
-        return False
-    return True

@@ -29,19 +29,24 @@ def document(version: str) -> dict[str, Any]:
                     **{action: {"$ref": f"#/components/messages/{action}"} for action in ACTIONS},
                     "reply": {"$ref": "#/components/messages/reply"},
                     "gap": {"$ref": "#/components/messages/gap"},
+                    "ended": {"$ref": "#/components/messages/ended"},
                     **{name: {"$ref": f"#/components/messages/{name}"} for name in _pushed()},
                 },
             }
         },
         "operations": {
             "send": _operation("receive", ACTIONS),
-            "push": _operation("send", ("reply", "gap", *_pushed())),
+            "push": _operation("send", ("reply", "gap", "ended", *_pushed())),
         },
         "components": {
             "messages": {
                 **{action: {"payload": _request(action)} for action in ACTIONS},
                 "reply": {"payload": _reply()},
                 "gap": {"summary": "Events may have passed unheard: subscribe again", "payload": _gap()},
+                "ended": {
+                    "summary": "A subscription is over: its token or its right has ended",
+                    "payload": _ended(),
+                },
                 **{name: {"summary": text, "payload": _event()} for name, text in _pushed().items()},
             }
         },
@@ -109,7 +114,10 @@ def _reply() -> dict[str, Any]:
 def _answers() -> dict[str, Any]:
     texts = {"type": "array", "items": _TEXT}
     return {
-        "subscribed": {**texts, "description": "every binding of the session"},
+        "subscribed": {
+            **texts,
+            "description": "every binding of the session; of more than 100, those that were asked for",
+        },
         "subscriptions": texts,
         "unsubscribed": texts,
         "errors": texts,
@@ -132,6 +140,19 @@ def _gap() -> dict[str, Any]:
         "type": "object",
         "required": ["action", "subscribed_key", "subscription_key"],
         "properties": {"action": {"const": "gap"}, "subscribed_key": _TEXT, "subscription_key": _TEXT},
+    }
+
+
+def _ended() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["action", "subscribed_key", "subscription_key", "reason"],
+        "properties": {
+            "action": {"const": "ended"},
+            "subscribed_key": _TEXT,
+            "subscription_key": _TEXT,
+            "reason": _TEXT,
+        },
     }
 
 

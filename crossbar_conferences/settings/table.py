@@ -227,13 +227,36 @@ class Settings:
     key_cache_size: int = _count(1000, "signing keys kept in memory")
     basic_cache_size: int = _count(10_000, "Basic credentials kept in memory")
     # Websocket.
-    websocket_sessions: int = _count(10_000, "websocket sessions of this process")
-    websocket_sessions_per_ip: int = _count(100, "websocket sessions of one address")
-    websocket_sessions_per_account: int = _count(1000, "websocket sessions of one account")
+    websocket_sessions: int = _count(10_000, "websocket sessions of this process, and as many event streams")
+    websocket_sessions_per_ip: int = _count(
+        100, "websocket sessions of one address, and as many event streams"
+    )
+    websocket_sessions_per_account: int = _count(
+        1000, "websocket sessions of one account, and as many event streams"
+    )
+    websocket_bindings_per_account: int = _count(
+        20_000, "subscriptions of all websocket sessions of one account"
+    )
+    event_streams_per_token: int = _count(100, "event streams of one token")
     websocket_frame_bytes: int = _row(
         "integer", 65_536, "largest frame from a websocket client, in bytes", minimum=1024, maximum=16_777_216
     )
     websocket_queue: int = _count(1000, "events that wait for one slow session", maximum=1_000_000)
+    websocket_queue_bytes: int = _row(
+        "integer",
+        1_000_000,
+        "bytes that wait for one slow session",
+        minimum=65_536,
+        maximum=1_000_000_000,
+    )
+    websocket_memory_bytes: int = _row(
+        "integer",
+        256_000_000,
+        "bytes that wait for all slow sessions; a quarter of it for those of one account",
+        minimum=1_000_000,
+        maximum=100_000_000_000,
+    )
+    websocket_token_seconds: float = _seconds(10.0, "how long a session may be without a token")
     websocket_idle_seconds: float = _seconds(3600.0, "how long a silent session is kept")
     # Logs.
     log_level: str = _row(

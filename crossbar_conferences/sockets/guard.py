@@ -1,21 +1,39 @@
-"""What a websocket session may do: the same tokens and the same account tree as the API.
+"""What a websocket session may follow: the same tokens, account tree and restrictions as for a GET of
+the same things.
 
 Source: realtime-ui-tests.md A.6; design 3.3 (commands of a conference by ownership).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
-from ..auth.access import may_access
+from ..auth.access import account_tree
+from ..auth.failures import AccessDenied, TokenRestricted
 from ..auth.gate import AuthRoom
 from ..auth.identity import Identity
 from ..conference.isolation import Access, conference_access
 from ..conference.rooms import Room
+from ..errors import CrossbarConferencesError
 from ..live.port import Live
 from ..store.documents import Documents
-from ..store.port import DocumentMissing
+from ..store.names import SYSTEM_AUTH, SYSTEM_CONFIG, account_database
+from ..store.port import Document, DocumentMissing
+from ..store.reservations import DATABASE as OWN_DATABASE
+from .reviews import Ruling, Unauthorized
+from .rights import Right
+
+#: How a token comes over a websocket.
+_KIND: Final = "bearer"
+
+_EVERYWHERE: Final = frozenset({SYSTEM_AUTH, SYSTEM_CONFIG, OWN_DATABASE})
+
+
+class OwnerUnknown(CrossbarConferencesError):
+    """The media side is silent, so it is not known whose a conference is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,30 +44,55 @@ class SocketGuard:
     documents: Documents
     live: Live
 
-    async def identify(self, token: str) -> Identity:
-        """The identity of a token; raises `AuthFailure`."""
-        return await self.auth.authenticate("bearer", token)
+    async def identify(self, token: str, source: str) -> Identity:
+        """The identity of a token that comes from an address; raises `AuthFailure`."""
+        identity = await self.auth.authenticate(_KIND, token)
+        await self.auth.check_proxies(identity, [source])
+        return identity
 
-    async def may_access(self, identity: Identity, account_id: str) -> bool:
-        """The account itself, one below it, or the cluster's master."""
-        if identity.conference_id is not None:
-            # A guest's token is for one conference, over HTTP (api/gate.py).
-            return False
-        caller = await self.auth.account(identity.account_id)
+    async def rule(self, right: Right) -> Ruling:
+        """Whether somebody has a right. Raises `AuthFailure` for a token that is not good, and
+        `Unauthorized` for what a good one may not do."""
+        identity = await self.identify(right.token, right.source)
+        accounts: list[Document | None] = [await self.auth.account(identity.account_id)]
+        if right.account_id is not None:
+            accounts.append(await self._may_see(identity, right.account_id, right))
+            if right.follows is not None and not await self.may_follow(right.account_id, right.follows):
+                raise Unauthorized("unauthorized conference id")
+        until = self.auth.valid_until(_KIND, right.token)
+        return Ruling(
+            _until(identity, until),
+            dependencies(identity, *accounts),
+            right.follows or identity.conference_id,
+        )
+
+    async def _may_see(self, identity: Identity, account_id: str, right: Right) -> Document:
         requested = await self.auth.account(account_id)
-        return caller is not None and requested is not None and may_access(caller, requested)
+        if requested is None or identity.conference_id is not None:
+            # A guest's token is for one conference, over HTTP (api/gate.py).
+            raise Unauthorized("unauthorized account id")
+        for path in right.paths:
+            try:
+                await self.auth.authorize(identity, requested, "GET", path)
+            except TokenRestricted as refusal:
+                raise Unauthorized(str(refusal.cause)) from None
+            except AccessDenied:
+                raise Unauthorized("unauthorized account id") from None
+        return requested
 
     async def may_follow(self, account_id: str, conference_id: str) -> bool:
         """Commands name no account: the conference must be the account's own.
 
-        An id that is nobody's yet is refused too: it may be another account's tomorrow, when this
-        is not asked again."""
+        An id that is nobody's yet is refused too: it may be another account's tomorrow."""
         try:
             await self.documents.load(account_id, conference_id)
             has_document = True
         except DocumentMissing:
             has_document = False
-        room = (await self.live.conference(account_id, conference_id)).room(conference_id)
+        sighting = await self.live.conference(account_id, conference_id)
+        room = sighting.room(conference_id)
+        if not has_document and room is None and not sighting.known:
+            raise OwnerUnknown
         access = conference_access(
             account_id,
             conference_id,
@@ -66,3 +109,28 @@ class SocketGuard:
     async def rooms(self, account_id: str) -> Mapping[str, Room]:
         """What runs for an account now."""
         return (await self.live.account(account_id)).rooms
+
+
+def dependencies(identity: Identity, *accounts: Document | None) -> frozenset[str]:
+    """The databases that tell whether a token may do something to accounts: those of everybody, the
+    accounts' own, and those above them, from one of which it may have come as somebody else."""
+    ids = {identity.account_id}
+    for account in accounts:
+        if account is not None:
+            ids.update((account["_id"], *account_tree(account)))
+    return _EVERYWHERE | {database for one in ids if (database := _database(one)) is not None}
+
+
+def _database(account_id: str) -> str | None:
+    try:
+        return account_database(account_id)
+    except ValueError:
+        # What stands in a document's tree was not checked by anybody.
+        return None
+
+
+def _until(identity: Identity, until: float | None) -> float:
+    """``None``: while nobody tells of changes that is not remembered, and the token itself says it."""
+    if until is not None:
+        return until
+    return math.inf if identity.expires_at is None else float(identity.expires_at)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Protocol
 
 from ..broker.bus import Bus
@@ -40,8 +40,11 @@ class Subscriber(Protocol):
         """Take a frame, without blocking; a subscriber that cannot is its own problem."""
 
 
+#: Takes a frame about a conference in place of a subscriber, who may not be shown all of them.
+Tell = Callable[[bytes, str], None]
+
 #: Of one index key: who wants it, by subscriber and subscription.
-_Listeners = dict[tuple[int, str, str], tuple[Subscriber, Subscription]]
+_Listeners = dict[tuple[int, str, str], tuple[Subscriber, Subscription, Tell | None]]
 
 
 class Hub:
@@ -76,6 +79,10 @@ class Hub:
             await self._consumer.close()
         self._index.clear()
 
+    def let_go(self, subscription: Subscription) -> None:
+        """`release` in the background, for those who cannot wait."""
+        self._later(self.release(subscription))
+
     async def hold(self, subscription: Subscription) -> None:
         """Make the messages of a subscription come; returns when they do, if there is a broker.
 
@@ -95,10 +102,10 @@ class Hub:
             for binding in subscription.bindings:
                 await self._bindings.release(binding)
 
-    def attach(self, subscriber: Subscriber, subscription: Subscription) -> None:
-        """Push what matches from now on; it must be held."""
+    def attach(self, subscriber: Subscriber, subscription: Subscription, tell: Tell | None = None) -> None:
+        """Push what matches from now on, through ``tell`` if that is given; it must be held."""
         listeners = self._index.setdefault(_index_key(subscription), {})
-        listeners[_listener_key(subscriber, subscription)] = (subscriber, subscription)
+        listeners[_listener_key(subscriber, subscription)] = (subscriber, subscription, tell)
 
     def detach(self, subscriber: Subscriber, subscription: Subscription) -> None:
         """Push no more of it."""
@@ -136,21 +143,22 @@ class Hub:
             heard.account_id, conference_id, heard.body, heard.routing_key, self._clock()
         )
         for wanted in (conference_id, "*"):
-            self._push(("event", heard.account_id, wanted), numbered)
+            self._push(("event", heard.account_id, wanted), numbered, conference_id)
 
     def _on_message(self, body: Mapping[str, Any], delivery: Delivery) -> None:
         numbered = Numbered(0, body, delivery.routing_key)
         if delivery.exchange == "conference":
             conference_id = delivery.routing_key.removeprefix("conference.command.")
-            self._push(("command", "", conference_id), numbered)
+            self._push(("command", "", conference_id), numbered, conference_id)
         else:
-            account_id = body.get("Account-ID")
-            self._push(("object", account_id if isinstance(account_id, str) else "", ""), numbered)
+            account_id, doc_id = body.get("Account-ID"), body.get("ID")
+            key = ("object", account_id if isinstance(account_id, str) else "", "")
+            self._push(key, numbered, doc_id if isinstance(doc_id, str) else "")
 
-    def _push(self, key: tuple[str, str, str], numbered: Numbered) -> None:
+    def _push(self, key: tuple[str, str, str], numbered: Numbered, conference_id: str) -> None:
         # Most subscribers of a conference use the same binding: its frame is made once.
         frames: dict[str, bytes] = {}
-        for subscriber, subscription in self._index.get(key, {}).values():
+        for subscriber, subscription, tell in self._index.get(key, {}).values():
             if not subscription.matches(numbered.routing_key):
                 continue
             frame = frames.get(subscription.text)
@@ -160,7 +168,10 @@ class Hub:
                     protocol.event(subscription, numbered.body, numbered.routing_key, sequence)
                 )
             self.pushed += 1
-            subscriber.push(frame)
+            if tell is None:
+                subscriber.push(frame)
+            else:
+                tell(frame, conference_id)
 
     def _on_broker(self, connected: bool) -> None:
         # What was published while the broker was away went unheard: no number covers it.
@@ -178,11 +189,14 @@ class Hub:
     def _tell_gap(self) -> None:
         for key, listeners in self._index.items():
             if key[0] == "event":
-                for subscriber, subscription in listeners.values():
+                for subscriber, subscription, _ in listeners.values():
                     subscriber.push(protocol.dumps(protocol.gap(subscription)))
 
     def _let_go_later(self, account_id: str) -> None:
-        task = asyncio.create_task(self._let_go(account_id), name="hub_release")
+        self._later(self._let_go(account_id))
+
+    def _later(self, release: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(release, name="hub_release")
         self._releases.add(task)
         task.add_done_callback(self._releases.discard)
 

@@ -8,14 +8,21 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from ..conference import presentation
 from ..errors import CrossbarConferencesError
+from ..jsontext import is_deeper_than
 from ..kapi.normalize import normalize, public_fields
 from .bindings import Subscription
+
+#: Objects and arrays inside each other in a frame.
+MAX_DEPTH: Final = 100
+
+#: Bytes of the labels that a session keeps; longer ones are not kept.
+MAX_LABELS: Final = 4_096
 
 
 class FrameInvalid(CrossbarConferencesError):
@@ -38,18 +45,22 @@ def read(text: str | bytes) -> Frame:
     """The frame in a text. Raises `FrameInvalid`; Kazoo takes such a text for an empty object."""
     try:
         value = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        raise FrameInvalid("invalid JSON") from None
+    except orjson.JSONDecodeError as error:
+        # orjson has a limit of its own, far above ours.
+        is_deep = "limit" in error.msg
+        raise FrameInvalid("invalid JSON" + ": nested too deeply" * is_deep) from None
     if not isinstance(value, dict):
         raise FrameInvalid("not a JSON object")
+    if is_deeper_than(value, MAX_DEPTH):
+        raise FrameInvalid("nested too deeply")
     data, action = value.get("data"), value.get("action")
     return Frame(
         action=action if isinstance(action, str) and action else "noop",
         request_id=_request_id(value.get("request_id")),
         token=_text(value.get("auth_token")),
         data=data if isinstance(data, dict) else {},
-        name=_text(value.get("name")),
-        metadata=value.get("metadata"),
+        name=_label(_text(value.get("name"))),
+        metadata=_label(value.get("metadata")),
     )
 
 
@@ -96,6 +107,16 @@ def gap(subscription: Subscription) -> dict[str, Any]:
     return {"action": "gap", "subscribed_key": subscription.text, "subscription_key": subscription.key}
 
 
+def ended(subscription: Subscription, reason: str) -> dict[str, Any]:
+    """A frame that says that a subscription is over, and why."""
+    return {
+        "action": "ended",
+        "subscribed_key": subscription.text,
+        "subscription_key": subscription.key,
+        "reason": reason,
+    }
+
+
 def dumps(frame: Mapping[str, Any]) -> bytes:
     """A frame as text."""
     return orjson.dumps(frame)
@@ -112,6 +133,10 @@ def _request_id(value: Any) -> str:
 def new_request_id() -> str:
     """A request id for a frame that named none."""
     return secrets.token_hex(16)
+
+
+def _label(value: Any) -> Any:
+    return None if value is None or len(orjson.dumps(value)) > MAX_LABELS else value
 
 
 def _text(value: Any) -> str | None:

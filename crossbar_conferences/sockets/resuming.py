@@ -9,8 +9,9 @@ nothing when it comes again: events say how things are, not how they differ.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, Protocol
 
 from ..conference.rooms import Room
 from ..errors import CrossbarConferencesError
@@ -19,6 +20,9 @@ from .hub import Hub
 
 #: How often a snapshot is taken again because too much happened meanwhile.
 ATTEMPTS = 3
+
+#: Conferences that are decided about before others have their turn.
+_AT_ONCE: Final = 100
 
 
 class ResumeFailed(CrossbarConferencesError):
@@ -40,19 +44,33 @@ class Looker(Protocol):
         ...
 
 
+async def _anything(conference_id: str) -> bool:
+    return True
+
+
 class Resumption:
     """One event subscription that begins after a number, or with a snapshot.
 
-    ``since`` is ``None`` when no number will do. `look` first, then `missed` and attach at once;
-    when `missed` gives ``None``, begin again."""
+    ``since`` is ``None`` when no number will do. ``may_show``: whether a conference that a wildcard
+    means may be shown. `look` first, then `missed` and attach at once; when `missed` gives ``None``,
+    begin again."""
 
-    def __init__(self, hub: Hub, subscription: Subscription, since: int | None) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        subscription: Subscription,
+        since: int | None,
+        may_show: Callable[[str], Awaitable[bool]] = _anything,
+    ) -> None:
         self.rooms: Mapping[str, Room | None] = {}
         self.sequences: dict[str, int] = {}
         self.is_gap = False
         self._hub = hub
         self._subscription = subscription
         self._since = since
+        self._may_show = may_show
+        #: Of the conferences that a wildcard means.
+        self._shown: dict[str, bool] = {}
 
     async def look(self, looker: Looker) -> None:
         """Take a snapshot, unless everything that was missed is still here."""
@@ -61,7 +79,13 @@ class Resumption:
             # One number cannot stand for many conferences.
             self.is_gap = True
             self.sequences = self._hub.history.marks(account_id)
-            self.rooms = await looker.rooms(account_id)
+            rooms = await looker.rooms(account_id)
+            for number, found in enumerate({**self.sequences, **rooms}):
+                self._shown[found] = await self._may_show(found)
+                if number % _AT_ONCE == _AT_ONCE - 1:
+                    # What is decided from memory waits for nothing: others are to have their turn.
+                    await asyncio.sleep(0)
+            self.rooms = {found: room for found, room in rooms.items() if self._shown[found]}
             for found in self.rooms:
                 self.sequences.setdefault(found, self._hub.begin(account_id, found))
         elif self._since is None or self._replay(conference_id, self._since) is None:
@@ -79,6 +103,10 @@ class Resumption:
             account_id = self._subscription.account_id
             for began in self._hub.history.marks(account_id):
                 sequences.setdefault(began, self._hub.begin(account_id, began))
+            if not sequences.keys() <= self._shown.keys():
+                # One began meanwhile, and nobody has said whether it may be shown.
+                return None
+            sequences = {found: since for found, since in sequences.items() if self._shown[found]}
         frames: list[bytes] = []
         for conference_id, since in sequences.items():
             replayed = self._replay(conference_id, since)

@@ -7,7 +7,6 @@ Source: realtime-ui-tests.md A.1, A.2.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -18,6 +17,8 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from ..auth.failures import AuthFailure
 from ..errors import CrossbarConferencesError
 from ..tasks import end
+from .places import MAX_HEADERS, Place, PlaceRefused, Places, header_bytes
+from .reviews import EXPIRED, REVOKED, UNKNOWN, Unauthorized
 from .session import Session
 
 log = structlog.get_logger(__name__)
@@ -26,24 +27,32 @@ log = structlog.get_logger(__name__)
 CLOSINGS: Final = {
     "idle": (WSCloseCode.OK, b"idle"),
     "too_many": (WSCloseCode.POLICY_VIOLATION, b"too many sessions of this account"),
+    "no_token": (WSCloseCode.POLICY_VIOLATION, b"authentication token required"),
+    "expired": (WSCloseCode.POLICY_VIOLATION, EXPIRED.encode()),
+    "revoked": (WSCloseCode.POLICY_VIOLATION, REVOKED.encode()),
+    "flood": (WSCloseCode.POLICY_VIOLATION, b"too many frames"),
+    "unchecked": (WSCloseCode.TRY_AGAIN_LATER, UNKNOWN.encode()),
     "too_slow": (WSCloseCode.TRY_AGAIN_LATER, b"too slow to follow"),
     "shutdown": (WSCloseCode.GOING_AWAY, b"server shutdown"),
     "failed": (WSCloseCode.INTERNAL_ERROR, b"internal error"),
 }
 
 
+#: Reasons that an operator may want to count.
+_POLICY: Final = frozenset({"no_token", "expired", "revoked", "flood", "unchecked", "too_many"})
+
+
 @dataclass(frozen=True, slots=True)
 class ServerLimits:
-    """Bounds of the endpoint. Times in seconds, sizes in bytes; 0 sessions mean no limit.
+    """Bounds of the endpoint. Times in seconds, sizes in bytes.
 
-    ``idle``: without a frame from the client and without a subscription. ``heartbeat``: between
-    pings; who doesn't answer within half of it is gone. ``send``: for one frame, and for goodbye.
+    ``idle``: without a frame from the client and without a subscription. ``token``: without a good
+    token, whatever the client sends. ``heartbeat``: between pings; who doesn't answer within half of
+    it is gone. ``send``: for one frame, and for goodbye.
     """
 
-    total: int = 0
-    per_address: int = 0
-    per_account: int = 0
     idle: float = 3600.0
+    token: float = 10.0
     heartbeat: float = 60.0
     send: float = 5.0
     frame: int = 65_536
@@ -57,7 +66,10 @@ class _Connection:
     socket: web.WebSocketResponse
     transport: asyncio.Transport | None
     heard: float
-    counted_for: str | None = None
+    place: Place
+    #: When it connected, in loop time.
+    began: float
+    is_counted: bool = False
     ending: asyncio.Future[str] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def end(self, reason: str) -> None:
@@ -73,16 +85,17 @@ class SocketServer:
         self,
         make_session: Callable[[str, str, str], Session],
         limits: ServerLimits,
+        places: Places,
         *,
         trusted: frozenset[str],
     ) -> None:
         self.sessions: dict[str, Session] = {}
         self.dropped_slow = 0
+        self.refused = 0
         self._make_session = make_session
         self._limits = limits
         self._trusted = trusted
-        self._addresses: Counter[str] = Counter()
-        self._accounts: Counter[str] = Counter()
+        self._places = places
         self._connections: set[_Connection] = set()
         self._closing = False
         self._gone = asyncio.Event()
@@ -115,40 +128,39 @@ class SocketServer:
         )
         if not socket.can_prepare(request).ok:
             return web.Response(status=426, headers={"upgrade": "websocket"})
+        if header_bytes(request) > MAX_HEADERS:
+            return web.Response(status=431)
         source = self._source(request)
-        if self._limits.per_address and self._addresses[source] >= self._limits.per_address:
-            return web.Response(status=429)
-        if self._limits.total and self._addresses.total() >= self._limits.total:
-            return web.Response(status=503)
-        self._addresses[source] += 1
         try:
-            return await self._serve(request, socket, source)
+            place = self._places.enter(source)
+        except PlaceRefused as refusal:
+            self.refused += 1
+            return web.Response(status=429 if refusal.of == "address" else 503)
+        try:
+            return await self._serve(request, socket, source, place)
         finally:
-            self._addresses[source] -= 1
-            if not self._addresses[source]:
-                del self._addresses[source]
+            place.leave()
 
     async def _serve(
-        self, request: web.BaseRequest, socket: web.WebSocketResponse, source: str
+        self, request: web.BaseRequest, socket: web.WebSocketResponse, source: str, place: Place
     ) -> web.StreamResponse:
         session = self._session(request, source)
-        status = await self._handshake(request, session)
-        if status is not None:
-            return web.Response(status=status)
-        transport = request.transport
-        connection = _Connection(session, socket, transport, asyncio.get_running_loop().time())
-        if not self._admit(connection):
-            return web.Response(status=429)
+        now = asyncio.get_running_loop().time()
+        connection = _Connection(session, socket, request.transport, now, place, now)
         self.sessions[session.id] = session
         self._connections.add(connection)
         self._gone.clear()
         try:
+            status = await self._handshake(request, session)
+            if status is None and not self._admit(connection):
+                status = 429
+            if status is not None:
+                return web.Response(status=status)
             await socket.prepare(request)
             await self._run(connection)
         finally:
             self.sessions.pop(session.id, None)
-            self._dismiss(connection)
-            await session.close()
+            session.close()
             self._connections.discard(connection)
             if not self._connections:
                 self._gone.set()
@@ -166,9 +178,12 @@ class SocketServer:
             reason = await connection.ending
         finally:
             await end(*tasks)
+        session = connection.session
         if reason == "too_slow":
             self.dropped_slow += 1
-            log.warning("websocket_too_slow", session=connection.session.id)
+            log.warning("websocket_too_slow", session=session.id)
+        elif reason in _POLICY:
+            log.info("websocket_ended", reason=reason, session=session.id, account_id=session.account_id)
         if not connection.socket.closed:
             code, text = CLOSINGS.get(reason, (WSCloseCode.OK, b""))
             await self._say_goodbye(connection, code, text)
@@ -190,6 +205,7 @@ class SocketServer:
                 message = await socket.receive()
                 if message.type is WSMsgType.PONG:
                     # The answer to our own ping: no sign that anybody wants something.
+                    session.receive_control()
                     continue
                 connection.heard = loop.time()
                 if message.type is WSMsgType.TEXT:
@@ -200,7 +216,8 @@ class SocketServer:
                 elif message.type is WSMsgType.BINARY:
                     session.receive_binary()
                 elif message.type is WSMsgType.PING:
-                    await socket.pong(message.data)
+                    if session.receive_control():
+                        await socket.pong(message.data)
                 else:
                     connection.end("client")
                     return
@@ -217,47 +234,45 @@ class SocketServer:
                 frame = await outgoing.get()
                 async with asyncio.timeout(self._limits.send):
                     await connection.socket.send_frame(frame, WSMsgType.TEXT)
+                outgoing.sent()
         except TimeoutError:
             connection.end("too_slow")
         except ConnectionError:
             connection.end("client")
 
     async def _watch(self, connection: _Connection) -> None:
-        """End a session that is too slow, or idle."""
-        session, loop = connection.session, asyncio.get_running_loop()
+        """End a session that is over, idle, or has no token."""
+        session, loop, limits = connection.session, asyncio.get_running_loop(), self._limits
         while True:
             if session.subscriptions:
                 # It listens: whether it is still there is the heartbeat's question.
                 connection.heard = loop.time()
-            left = connection.heard + self._limits.idle - loop.time()
-            if left <= 0:
-                connection.end("idle")
+            until, reason = connection.heard + limits.idle, "idle"
+            if session.account_id is None and connection.began + limits.token < until:
+                until, reason = connection.began + limits.token, "no_token"
+            if until <= loop.time():
+                connection.end(reason)
                 return
             try:
-                async with asyncio.timeout(left):
-                    await session.overrun.wait()
+                async with asyncio.timeout(until - loop.time()):
+                    await session.over.wait()
             except TimeoutError:
                 continue
-            connection.end("too_slow")
+            connection.end(session.reason)
             return
 
     def _admit(self, connection: _Connection) -> bool:
         """Count a session for its account once that is known; whether it may be."""
         account_id = connection.session.account_id
-        if account_id is None or connection.counted_for is not None:
+        if account_id is None or connection.is_counted:
             return True
-        if self._limits.per_account and self._accounts[account_id] >= self._limits.per_account:
+        try:
+            self._places.claim(connection.place, account_id)
+        except PlaceRefused:
+            self.refused += 1
             return False
-        self._accounts[account_id] += 1
-        connection.counted_for = account_id
+        connection.is_counted = True
         return True
-
-    def _dismiss(self, connection: _Connection) -> None:
-        account_id = connection.counted_for
-        if account_id is not None:
-            self._accounts[account_id] -= 1
-            if not self._accounts[account_id]:
-                del self._accounts[account_id]
 
     def _source(self, request: web.BaseRequest) -> str:
         """The client's address: the last one before the proxies that are trusted.
@@ -285,8 +300,8 @@ class SocketServer:
         if not token:
             return None
         try:
-            session.identity = await session.guard.identify(token.removeprefix("Bearer ").strip())
-        except AuthFailure:
+            await session.log_in(token.removeprefix("Bearer ").strip())
+        except (AuthFailure, Unauthorized):
             return 403
         except CrossbarConferencesError:
             return 503

@@ -1,4 +1,4 @@
-"""One websocket session: its account, its subscriptions, and what it does with a frame.
+"""One websocket session: its tokens, its subscriptions, and what it does with a frame.
 
 The order of checks decides which error a client sees: rate, token, form of the binding, right to
 the account, then the action. Nothing in here knows the socket: frames come in as text and go out
@@ -12,51 +12,36 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final
 
 import structlog
 
 from ..auth.failures import AuthFailure
-from ..clock import Clock, gregorian_seconds
-from ..conference.rooms import Room
+from ..clock import gregorian_seconds
 from ..errors import CrossbarConferencesError
 from ..store.names import is_account_id
 from . import protocol
+from .allowance import Allowance, RateExceeded
 from .bindings import BindingInvalid, Subscription, parse
-from .hub import Hub
-from .resuming import ATTEMPTS, Looker, ResumeFailed, Resumption
+from .commons import Commons
+from .logins import Login, Logins
+from .outbox import Outbox
+from .resuming import ResumeFailed
+from .reviews import EXPIRED, UNKNOWN, Unauthorized
+from .starting import Starting
+from .subscriptions import Subscriptions
 
 log = structlog.get_logger(__name__)
+
+#: Bindings that a reply or the list of sessions repeats.
+SHOWN: Final = 100
+
+#: Why a token ended -> why the session does.
+_ENDINGS: Final = {EXPIRED: "expired", UNKNOWN: "unchecked"}
 
 
 class Refused(CrossbarConferencesError):
     """The session may not do this."""
-
-
-@dataclass(frozen=True, slots=True)
-class SessionLimits:
-    """Bounds of one session. ``rate`` tokens at most, ``refill`` of them each second."""
-
-    rate: int = 100
-    refill: int = 10
-    subscriptions: int = 1_000
-    queue: int = 1_000
-
-
-class Guard(Looker, Protocol):
-    """What a session asks about tokens, accounts and who is where."""
-
-    async def identify(self, token: str) -> Any:
-        """The identity of a token; raises `AuthFailure` when it is not valid."""
-        ...
-
-    async def may_access(self, identity: Any, account_id: str) -> bool:
-        """Whether the account tree lets this identity touch an account."""
-        ...
-
-    async def may_follow(self, account_id: str, conference_id: str) -> bool:
-        """Whether the commands of a conference are this account's to see."""
-        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -66,41 +51,47 @@ class Session:
     id: str
     source: str
     destination: str
-    hub: Hub
-    guard: Guard
-    clock: Clock
-    limits: SessionLimits
-    show_room: Callable[[Room | None, float], Mapping[str, Any]]
-    identity: Any = None
+    commons: Commons
+    account_id: str | None = None
     name: str | None = None
     metadata: Any = None
     started: float = 0.0
-    #: Set when the client is too slow: nothing more is queued, the socket is closed.
-    overrun: asyncio.Event = field(default_factory=asyncio.Event)
-    outgoing: asyncio.Queue[bytes] = field(init=False)
-    subscriptions: dict[tuple[str, str], Subscription] = field(default_factory=dict)
-    _tokens: float = field(init=False)
-    _filled: float = field(init=False)
+    #: Set when nothing more is to be sent, since the session is at its end.
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    #: Why, once it is: a word that ``server.py`` has a close code for.
+    reason: str = ""
+    outgoing: Outbox = field(init=False)
+    logins: Logins = field(init=False)
+    subscriptions: Subscriptions = field(init=False)
+    _allowance: Allowance = field(init=False)
 
     def __post_init__(self) -> None:
-        self.outgoing = asyncio.Queue(self.limits.queue)
-        self.started = self._filled = self.clock()
-        self._tokens = self.limits.rate
-
-    @property
-    def account_id(self) -> str | None:
-        """The account that the session's token named."""
-        return None if self.identity is None else self.identity.account_id
+        commons, limits = self.commons, self.commons.limits
+        self.started = commons.clock()
+        self._allowance = Allowance(limits.rate, limits.refill, limits.excess, commons.clock)
+        self.outgoing = Outbox(limits.queue, limits.queue_bytes, commons.waiting, f"address {self.source}")
+        self.logins = Logins(self.source, commons.reviews, commons.guard, commons.logins, self._token_ended)
+        self.subscriptions = Subscriptions(
+            self,
+            self.source,
+            commons.hub,
+            commons.reviews,
+            commons.guard,
+            commons.bindings,
+            limits.subscriptions,
+            self._tell_ended,
+            self._tell_gap,
+        )
 
     @property
     def bindings(self) -> list[str]:
         """The client's own texts, in order of subscribing."""
-        return [subscription.text for subscription in self.subscriptions.values()]
+        return self.subscriptions.texts
 
     def describe(self) -> dict[str, Any]:
         """The session as the list of sessions shows it (realtime-ui-tests.md A.11)."""
         shown = {
-            "bindings": self.bindings,
+            "bindings": self.bindings[:SHOWN],
             "websocket_session_id": self.id,
             "timestamp": gregorian_seconds(self.started),
             "name": self.name,
@@ -112,14 +103,21 @@ class Session:
 
     def push(self, frame: bytes) -> None:
         """Queue a frame; a full queue ends the session instead of growing."""
-        try:
-            self.outgoing.put_nowait(frame)
-        except asyncio.QueueFull:
-            self.overrun.set()
+        if not self.over.is_set() and not self.outgoing.put(frame):
+            self.end("too_slow")
 
-    async def close(self) -> None:
-        """Forget every subscription."""
-        await self._drop(list(self.subscriptions.values()))
+    def end(self, reason: str) -> None:
+        """Come to an end; the first reason counts."""
+        if not self.over.is_set():
+            self.reason = reason
+            self.over.set()
+
+    def close(self) -> None:
+        """Forget everything."""
+        self.end("closed")
+        self.subscriptions.drop_all()
+        self.logins.close()
+        self.outgoing.close()
 
     async def receive(self, text: str | bytes) -> None:
         """Handle one text frame; its reply goes through the queue like everything else."""
@@ -129,12 +127,12 @@ class Session:
             self._refuse(str(error))
             return
         try:
-            self._take_token()
-            await self._authenticate(frame)
+            self._take(1)
+            login = await self._authenticate(frame)
             self.name, self.metadata = frame.name, frame.metadata
             action = _ACTIONS.get(frame.action, Session._nothing)
-            await action(self, frame)
-        except (BindingInvalid, Refused, ResumeFailed) as error:
+            await action(self, frame, login)
+        except (BindingInvalid, Refused, ResumeFailed, Unauthorized) as error:
             self.push(protocol.failure(frame.request_id, [str(error)]))
         except CrossbarConferencesError as error:
             # The store is away, say: that is no fault of the client, who may try again.
@@ -145,164 +143,139 @@ class Session:
         """Refuse a binary frame; Kazoo says nothing to it."""
         self._refuse("binary frames are not supported")
 
+    def receive_control(self) -> bool:
+        """Whether a control frame is worth an answer: too many are no sign of life."""
+        try:
+            self._take(1)
+        except Refused:
+            return False
+        return True
+
+    async def log_in(self, token: str) -> Login:
+        """Take a token. Raises `AuthFailure` and what the store raises."""
+        login = await self.logins.use(token, self.subscriptions.tokens())
+        if self.account_id is None:
+            # The session counts for whoever opened it, also when others join in.
+            self.account_id = login.account_id
+            if not self.outgoing.charge(login.account_id):
+                self.end("too_slow")
+        return login
+
     def _refuse(self, reason: str) -> None:
         try:
-            self._take_token()
+            self._take(1)
         except Refused as error:
             reason = str(error)
         self.push(protocol.failure(protocol.new_request_id(), [reason]))
 
-    def _take_token(self) -> None:
-        now = self.clock()
-        # A clock that was set back must not take tokens away.
-        passed = max(0.0, now - self._filled)
-        self._tokens = min(self.limits.rate, self._tokens + passed * self.limits.refill)
-        self._filled = now
-        if self._tokens < 1:
-            raise Refused(f"rate limiting threshold hit for {self.id}!")
-        self._tokens -= 1
-
-    async def _authenticate(self, frame: protocol.Frame) -> None:
-        if self.identity is not None:
-            # Once known, later tokens are not looked at (A.4).
-            return
-        if frame.token is None:
-            raise Refused("authentication token required")
+    def _take(self, amount: int) -> None:
         try:
-            self.identity = await self.guard.identify(frame.token)
+            self._allowance.take(amount)
+        except RateExceeded as refusal:
+            if refusal.is_flood:
+                self.end("flood")
+            raise Refused(f"rate limiting threshold hit for {self.id}!") from None
+
+    async def _authenticate(self, frame: protocol.Frame) -> Login:
+        known = self.logins.current
+        if frame.token is None or (known is not None and known.token == frame.token):
+            if known is None:
+                raise Refused("authentication token required")
+            return known
+        try:
+            return await self.log_in(frame.token)
         except AuthFailure:
+            if known is not None and known is self.logins.current and frame.action not in _NEEDS_ITS_TOKEN:
+                # As in Kazoo, where once known no later token is looked at (A.4).
+                return known
             # Monster UI looks for this beginning; it sent the token itself.
             raise Refused(f"failed to authenticate token {frame.token}") from None
 
-    async def _subscribe(self, frame: protocol.Frame) -> None:
-        wanted = self._wanted(frame)
-        for subscription in wanted:
-            await self._authorize(subscription)
-        added = [s for s in wanted if _key(s) not in self.subscriptions]
-        if len(self.subscriptions) + len(added) > self.limits.subscriptions:
-            raise Refused("too many subscriptions")
+    async def _subscribe(self, frame: protocol.Frame, login: Login) -> None:
+        wanted = self._wanted(frame, login)
+        starting = Starting(self.commons, self.subscriptions, wanted, frame.data)
+        if starting.work > self.commons.limits.rate:
+            raise Refused("too many subscriptions at once")
+        # The frame itself was one.
+        self._take(starting.work - 1)
+        if not await self.commons.work.keep(login.account_id, len(wanted)):
+            raise Refused(f"rate limiting threshold hit for account {login.account_id}!")
         try:
-            for subscription in added:
-                # Noted before it is held: whatever happens meanwhile, it is let go at the end.
-                self.subscriptions[_key(subscription)] = subscription
-                await self.hub.hold(subscription)
-            if "since" in frame.data:
-                await self._resume(frame, wanted)
-            else:
-                self._attach(wanted)
-                self._tell_subscribed(frame, {}, ())
+            added = await self.subscriptions.add(wanted, login.token, login.account_id)
+        except AuthFailure:
+            raise Refused(f"failed to authenticate token {login.token}") from None
+        try:
+            begun = await starting.begin(self.outgoing)
         except CrossbarConferencesError:
-            await self._drop(added)
+            self.subscriptions.drop(added)
             raise
-
-    async def _resume(self, frame: protocol.Frame, wanted: Sequence[Subscription]) -> None:
-        events = [s for s in wanted if s.kind == "event"]
-        since: Any = frame.data["since"]
-        for _ in range(ATTEMPTS):
-            resumptions = [Resumption(self.hub, s, _number(since, s.conference_id)) for s in events]
-            for resumption in resumptions:
-                await resumption.look(self.guard)
-            # From here to the reply nothing waits, so nothing is pushed out of its order.
-            missed = [resumption.missed() for resumption in resumptions]
-            frames = [pushed for some in missed for pushed in some or ()]
-            room_left = self.limits.queue - self.outgoing.qsize() - 1
-            if None not in missed and len(frames) <= room_left:
-                self._attach(wanted)
-                self._tell_subscribed(frame, self._snapshots(resumptions), frames)
-                return
-            # More than a snapshot is worth.
-            since = None
-        raise ResumeFailed
-
-    def _snapshots(self, resumptions: Sequence[Resumption]) -> dict[str, Any]:
-        gaps = [resumption for resumption in resumptions if resumption.is_gap]
-        if not gaps:
-            return {"gap": False}
-        now = self.clock()
-        shown = {
-            conference_id: {"seq": resumption.sequences[conference_id], **self.show_room(room, now)}
-            for resumption in gaps
-            for conference_id, room in resumption.rooms.items()
-        }
-        return {"gap": True, "snapshots": shown}
-
-    def _attach(self, wanted: Sequence[Subscription]) -> None:
-        for subscription in wanted:
-            self.hub.attach(self, subscription)
-
-    def _tell_subscribed(
-        self, frame: protocol.Frame, more: Mapping[str, Any], missed: Sequence[bytes]
-    ) -> None:
-        reply = {"subscribed": self.bindings, "subscriptions": self.bindings, **more}
-        self.push(protocol.success(frame.request_id, reply))
-        for pushed in missed:
+        # From here on nothing waits, so nothing is pushed out of its order.
+        self.subscriptions.attach(wanted)
+        texts = self._texts([one.text for one in wanted])
+        self.push(protocol.success(frame.request_id, {"subscribed": texts, **self._all(), **begun.reply}))
+        for pushed in begun.missed:
             self.push(pushed)
 
-    async def _unsubscribe(self, frame: protocol.Frame) -> None:
+    async def _unsubscribe(self, frame: protocol.Frame, login: Login) -> None:
         if frame.data.get("all") is True or frame.data.get("binding") == "*":
-            gone = list(self.subscriptions.values())
-            texts = self.bindings
+            texts = [one.text for one in self.subscriptions.drop_all()][:SHOWN]
         else:
-            wanted = self._wanted(frame)
-            gone = [self.subscriptions[_key(s)] for s in wanted if _key(s) in self.subscriptions]
+            wanted = self._wanted(frame, login)
+            self.subscriptions.drop(wanted)
             texts = [subscription.text for subscription in wanted]
-        await self._drop(gone)
-        reply = {"unsubscribed": texts, "subscribed": self.bindings, "subscriptions": self.bindings}
+        reply = {"unsubscribed": texts, "subscribed": self._texts([]), **self._all()}
         self.push(protocol.success(frame.request_id, reply))
 
-    async def _drop(self, gone: Sequence[Subscription]) -> None:
-        # All of them fall silent at once; letting go of the broker's side may wait.
-        held = [s for s in gone if self.subscriptions.pop(_key(s), None) is not None]
-        for subscription in held:
-            self.hub.detach(self, subscription)
-        for subscription in held:
-            await self.hub.release(subscription)
-
-    async def _ping(self, frame: protocol.Frame) -> None:
+    async def _ping(self, frame: protocol.Frame, login: Login) -> None:
         self.push(protocol.success(frame.request_id, {"response": "pong"}))
 
-    async def _nothing(self, frame: protocol.Frame) -> None:
+    async def _nothing(self, frame: protocol.Frame, login: Login) -> None:
         self.push(protocol.success(frame.request_id, {}))
 
-    def _wanted(self, frame: protocol.Frame) -> list[Subscription]:
+    def _texts(self, otherwise: Sequence[str]) -> Sequence[str]:
+        """All bindings, where they are not too many to be repeated each time."""
+        return self.bindings if len(self.subscriptions) <= SHOWN else otherwise
+
+    def _all(self) -> dict[str, Any]:
+        return {"subscriptions": self.bindings} if len(self.subscriptions) <= SHOWN else {}
+
+    def _wanted(self, frame: protocol.Frame, login: Login) -> list[Subscription]:
         data = frame.data
         if not data:
             raise Refused("missing required keys in data object")
         texts = data.get("bindings", data.get("binding"))
         if texts is None or texts in ("", []):
             raise Refused("missing required keys : binding")
-        account_id = data.get("account_id", self.account_id)
+        account_id = data.get("account_id", login.account_id)
         if account_id == "*":
             raise Refused("unauthorized wildcard account id")
         if not is_account_id(account_id):
             raise Refused("unauthorized account id")
         listed = texts if isinstance(texts, list) else [texts]
-        if len(listed) > self.limits.subscriptions:
+        if len(listed) > self.commons.limits.subscriptions:
             raise Refused("too many subscriptions")
         # Each once, in the order of their first naming.
-        return list({_key(s): s for s in (parse(text, account_id) for text in listed)}.values())
+        return list(dict.fromkeys(parse(text, account_id) for text in listed))
 
-    async def _authorize(self, subscription: Subscription) -> None:
-        if not await self.guard.may_access(self.identity, subscription.account_id):
-            raise Refused("unauthorized account id")
-        if subscription.kind == "command" and not await self.guard.may_follow(
-            subscription.account_id, subscription.conference_id
-        ):
-            raise Refused("unauthorized conference id")
+    def _token_ended(self, token: str, reason: str) -> None:
+        gone = self.subscriptions.drop_of(token)
+        if not len(self.logins):
+            self.end(_ENDINGS.get(reason, "revoked"))
+            return
+        for subscription in gone:
+            self._tell_ended(subscription, reason)
 
+    def _tell_ended(self, subscription: Subscription, reason: str) -> None:
+        self.push(protocol.dumps(protocol.ended(subscription, reason)))
 
-def _key(subscription: Subscription) -> tuple[str, str]:
-    return (subscription.account_id, subscription.text)
-
-
-def _number(since: Any, conference_id: str) -> int | None:
-    """The last number seen of a conference: one for all, or an object of them by conference."""
-    if isinstance(since, dict):
-        since = since.get(conference_id)
-    return since if isinstance(since, int) and not isinstance(since, bool) else None
+    def _tell_gap(self, subscription: Subscription) -> None:
+        self.push(protocol.dumps(protocol.gap(subscription)))
 
 
-_ACTIONS: Mapping[str, Callable[[Session, protocol.Frame], Awaitable[None]]] = {
+#: What is done in the name of the token that the frame has, and of no other.
+_NEEDS_ITS_TOKEN: Final = frozenset({"subscribe", "authenticate"})
+
+_ACTIONS: Mapping[str, Callable[[Session, protocol.Frame, Login], Awaitable[None]]] = {
     "subscribe": Session._subscribe,
     "unsubscribe": Session._unsubscribe,
     "ping": Session._ping,

@@ -19,11 +19,29 @@ from aiohttp import web
 from ..clock import Clock
 from ..conference.rooms import Room
 from ..errors import CrossbarConferencesError
-from .bindings import Subscription, parse
+from ..shares import Shares
+from .bindings import Subscription
 from .hub import Hub
+from .outbox import Outbox
+from .places import Place, PlaceRefused, Places
 from .resuming import ATTEMPTS, Looker, ResumeFailed, Resumption
+from .reviews import Watch
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """Bounds of the streams. ``queue`` frames and ``queue_bytes`` may wait for a slow client, with
+    more its stream ends. ``keep_alive``: seconds between the comments that keep proxies from closing
+    an idle stream. ``look``: seconds between two looks whether the client is still connected, whose
+    place another may take. ``send``: seconds for one write."""
+
+    queue: int = 1_000
+    queue_bytes: int = 1_000_000
+    keep_alive: float = 15.0
+    look: float = 1.0
+    send: float = 5.0
 
 
 #: Gives what a client may see of an ``event`` or a ``room``; guests see less than others.
@@ -36,43 +54,47 @@ def everything(kind: Literal["event", "room"], shown: Mapping[str, Any]) -> Mapp
 
 
 @dataclass(frozen=True, slots=True)
-class StreamLimits:
-    """Bounds of the streams. ``queue``: frames that may wait for a slow client, with more its
-    stream ends. ``keep_alive``: seconds between the comments that keep proxies from closing an
-    idle stream. ``send``: seconds for one write."""
+class Viewer:
+    """For whom a stream is: whose places it takes, and what may be seen."""
 
-    total: int = 10_000
-    queue: int = 1_000
-    keep_alive: float = 15.0
-    send: float = 5.0
+    account_id: str
+    address: str
+    token: str = field(repr=False)
+    seen: Seen = everything
 
 
 @dataclass(slots=True, eq=False)
 class _Stream:
     """One client; the hub's subscriber."""
 
-    queue: asyncio.Queue[bytes]
-    #: What the client may see of an event's data or a snapshot's.
-    seen: Seen
+    outbox: Outbox
+    subscription: Subscription
+    looker: Looker
+    viewer: Viewer
+    transport: asyncio.Transport | None
+    #: When something was written last, in loop time.
+    written: float = 0.0
     over: bool = False
+    #: Why it ended, where the client is to know.
+    reason: str | None = None
     waiting: asyncio.Event = field(default_factory=asyncio.Event)
 
     def push(self, frame: bytes) -> None:
         """Take a frame from the hub."""
-        try:
-            self.queue.put_nowait(frame)
-        except asyncio.QueueFull:
+        if not self.over and not self.outbox.put(frame):
             self.over = True
         self.waiting.set()
 
-    def end(self) -> None:
-        """Write nothing more."""
+    def end(self, reason: str | None = None) -> None:
+        """Write nothing more but why."""
+        self.reason = self.reason or reason
         self.over = True
         self.waiting.set()
 
 
 class EventStreams:
-    """Streams to any number of clients. ``show_room`` gives a snapshot's data."""
+    """Streams to as many clients as there are places. ``show_room`` gives a snapshot's data,
+    ``waiting`` counts the bytes of their queues."""
 
     def __init__(
         self,
@@ -80,21 +102,21 @@ class EventStreams:
         clock: Clock,
         show_room: Callable[[Room | None, float], Mapping[str, Any]],
         limits: StreamLimits,
+        places: Places,
+        waiting: Shares,
     ) -> None:
         self._hub = hub
         self._clock = clock
         self._show_room = show_room
         self._limits = limits
+        self._places = places
+        self._waiting = waiting
+        self.refused = 0
         self._streams: set[_Stream] = set()
         self._closing = False
 
     def __len__(self) -> int:
         return len(self._streams)
-
-    @property
-    def is_full(self) -> bool:
-        """Whether one more would be too many."""
-        return self._closing or len(self._streams) >= self._limits.total
 
     async def close(self) -> None:
         """End every stream; clients reconnect by themselves, to another process."""
@@ -102,84 +124,109 @@ class EventStreams:
         for stream in self._streams:
             stream.end()
 
+    def enter(self, viewer: Viewer) -> Place:
+        """A place for one more. Raises `PlaceRefused`."""
+        place = Place()
+        try:
+            if self._closing:
+                raise PlaceRefused("all")
+            self._places.enter(viewer.address, place)
+            self._places.claim(place, viewer.account_id, viewer.token)
+        except PlaceRefused:
+            self.refused += 1
+            place.leave()
+            raise
+        return place
+
     async def run(
         self,
         request: web.BaseRequest,
-        account_id: str,
-        conference_id: str,
+        subscription: Subscription,
         looker: Looker,
         headers: Mapping[str, str],
-        seen: Seen = everything,
+        viewer: Viewer,
+        watch: Watch,
     ) -> web.StreamResponse:
-        """Stream until the client goes, is too slow, or we go."""
-        subscription = parse(f"conference.event.*.{conference_id}.*", account_id)
+        """Stream until the client goes, is too slow, may not any more, or we go."""
         response = web.StreamResponse(
             headers={**headers, "content-type": "text/event-stream", "cache-control": "no-store"}
         )
-        stream = _Stream(asyncio.Queue(self._limits.queue), seen)
+        limits = self._limits
+        outbox = Outbox(limits.queue, limits.queue_bytes, self._waiting, viewer.account_id)
+        stream = _Stream(outbox, subscription, looker, viewer, request.transport)
         self._streams.add(stream)
         try:
-            await self._hub.hold(subscription)
-            begin = await self._begin(stream, subscription, _last_event_id(request), looker)
-            await response.prepare(request)
-            await self._write(response, begin)
-            await self._follow(response, stream, subscription, looker)
+            async with watch(stream.end):
+                await self._hub.hold(subscription)
+                try:
+                    begin = await self._begin(stream, _last_event_id(request))
+                    await response.prepare(request)
+                    await self._write(response, b"" if stream.reason else begin)
+                    await self._follow(response, stream)
+                finally:
+                    self._hub.detach(stream, subscription)
+                    await self._hub.release(subscription)
         except (ConnectionError, TimeoutError):
             pass
         finally:
             self._streams.discard(stream)
-            self._hub.detach(stream, subscription)
-            await self._hub.release(subscription)
+            outbox.close()
         return response
 
-    async def _follow(
-        self, response: web.StreamResponse, stream: _Stream, subscription: Subscription, looker: Looker
-    ) -> None:
+    async def _follow(self, response: web.StreamResponse, stream: _Stream) -> None:
         try:
             while not stream.over:
-                await self._write(response, await self._next(stream, subscription, looker))
+                text = await self._next(stream)
+                # What was made before the end must not be told after it.
+                await self._write(response, b"" if stream.reason else text)
+                if text:
+                    stream.written = asyncio.get_running_loop().time()
+                stream.outbox.sent()
         except CrossbarConferencesError as error:
             # Too late for an answer that says so: the client reconnects and is told then.
             log.warning("event_stream_failed", reason=type(error).__name__)
+        if stream.reason is not None:
+            await self._write(response, _event("end", orjson.dumps({"reason": stream.reason}), None))
 
-    async def _begin(
-        self, stream: _Stream, subscription: Subscription, since: int | None, looker: Looker
-    ) -> bytes:
+    async def _begin(self, stream: _Stream, since: int | None) -> bytes:
         """What the client gets first; from then on the hub pushes to it."""
         for _ in range(ATTEMPTS):
-            resumption = Resumption(self._hub, subscription, since)
-            await resumption.look(looker)
+            resumption = Resumption(self._hub, stream.subscription, since)
+            await resumption.look(stream.looker)
             missed = resumption.missed()
             if missed is not None:
-                self._hub.attach(stream, subscription)
-                told = [_shown(orjson.loads(frame), stream.seen) for frame in missed]
-                return self._snapshot(resumption, stream.seen) + b"".join(told)
+                self._hub.attach(stream, stream.subscription)
+                shown = (_shown(orjson.loads(frame), stream.viewer) for frame in missed)
+                return self._snapshot(resumption, stream.viewer) + b"".join(shown)
         raise ResumeFailed
 
-    def _snapshot(self, resumption: Resumption, seen: Seen) -> bytes:
+    def _snapshot(self, resumption: Resumption, viewer: Viewer) -> bytes:
         return b"".join(
             _event(
                 "snapshot",
-                orjson.dumps(seen("room", self._show_room(room, self._clock()))),
+                orjson.dumps(viewer.seen("room", self._show_room(room, self._clock()))),
                 resumption.sequences[conference_id],
             )
             for conference_id, room in resumption.rooms.items()
         )
 
-    async def _next(self, stream: _Stream, subscription: Subscription, looker: Looker) -> bytes:
+    async def _next(self, stream: _Stream) -> bytes:
+        limits = self._limits
         try:
-            async with asyncio.timeout(self._limits.keep_alive):
+            async with asyncio.timeout(min(limits.look, limits.keep_alive)):
                 await stream.waiting.wait()
         except TimeoutError:
-            return b": still here\n\n"
+            if stream.transport is None or stream.transport.is_closing():
+                raise ConnectionResetError from None
+            is_due = asyncio.get_running_loop().time() - stream.written >= limits.keep_alive
+            return b": still here\n\n" if is_due else b""
         stream.waiting.clear()
-        frames = [stream.queue.get_nowait() for _ in range(stream.queue.qsize())]
-        values = [orjson.loads(frame) for frame in frames]
+        values = [orjson.loads(stream.outbox.take()) for _ in range(len(stream.outbox))]
         if any(value["action"] == "gap" for value in values):
             # Events passed unheard: how things are now is worth more than what waited.
-            self._hub.detach(stream, subscription)
-            return await self._begin(stream, subscription, None, looker)
-        return b"".join(_shown(value, stream.seen) for value in values)
+            self._hub.detach(stream, stream.subscription)
+            return await self._begin(stream, None)
+        return b"".join(_shown(value, stream.viewer) for value in values)
 
     async def _write(self, response: web.StreamResponse, text: bytes) -> None:
         if text:
@@ -192,8 +239,8 @@ def _last_event_id(request: web.BaseRequest) -> int | None:
     return int(last) if last.isascii() and last.isdecimal() and len(last) < 20 else None
 
 
-def _shown(value: Mapping[str, Any], seen: Seen) -> bytes:
-    data = seen("event", value["data"])
+def _shown(value: Mapping[str, Any], viewer: Viewer) -> bytes:
+    data = viewer.seen("event", value["data"])
     return _event(data.get("event", "event"), orjson.dumps(data), value.get("seq"))
 
 

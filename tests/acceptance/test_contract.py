@@ -407,6 +407,12 @@ async def _overloaded(house: House) -> Answer:
         return answer
 
 
+async def _headers_too_long(house: House) -> Answer:
+    conference_id = await house.create()
+    long = {f"X-Long-{number}": "y" * 8_000 for number in range(3)}
+    return await house.get(house.path(conference_id, "events"), headers=long)
+
+
 #: A request for every error that there is: one without would be an error that nobody can get.
 PROVOKED: Mapping[str, Provoke] = {
     name.removeprefix("_"): function

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -22,8 +23,13 @@ from crossbar_conferences.conference.rooms import Room
 from crossbar_conferences.kapi import conference
 from crossbar_conferences.kapi.messages import Origin
 from crossbar_conferences.live.feed import EventFeed
+from crossbar_conferences.shares import Shares
+from crossbar_conferences.sockets.commons import Commons, SessionLimits
 from crossbar_conferences.sockets.hub import Hub
-from crossbar_conferences.sockets.session import Session, SessionLimits
+from crossbar_conferences.sockets.pace import Pace
+from crossbar_conferences.sockets.reviews import Reviews, Ruling, Unauthorized
+from crossbar_conferences.sockets.rights import Right
+from crossbar_conferences.sockets.session import Session
 
 ACCOUNT = "a1b2c3d4e5f60718293a4b5c6d7e8f90"
 CHILD = "c1b2c3d4e5f60718293a4b5c6d7e8f90"
@@ -44,30 +50,48 @@ class Known:
 
 @dataclass(slots=True)
 class FakeGuard:
-    """Knows the token ``good`` of `ACCOUNT`, which has `CHILD` below it; counts its questions."""
+    """Knows the tokens of `ACCOUNT`, which has `CHILD` below it, and of `OTHER`; counts its questions."""
 
     running: dict[str, Room] = field(default_factory=dict)
     asked: int = 0
     failure: Exception | None = None
+    #: Until when what is allowed is allowed.
+    until: float = math.inf
+    #: Tokens that are good no more, and conferences that restrictions name.
+    gone: set[str] = field(default_factory=set)
+    hidden: set[str] = field(default_factory=set)
+    #: The rights that were asked for.
+    ruled: list[Right] = field(default_factory=list)
     #: What happens while a snapshot is being taken.
     meanwhile: Any = None
 
-    async def identify(self, token: str) -> Known:
-        """`ACCOUNT` for ``good``, `OTHER` for ``other``."""
+    async def identify(self, token: str, source: str) -> Any:
+        """`ACCOUNT` for ``good``, ``better`` and ``best``, `OTHER` for ``other``."""
         self.asked += 1
-        if token not in ("good", "other"):
+        return self._known(token)
+
+    async def rule(self, right: Right) -> Ruling:
+        """The account itself and what is below it; commands of ``room`` only; not what is hidden."""
+        self.ruled.append(right)
+        identity = self._known(right.token)
+        if right.account_id is not None:
+            if self.failure is not None:
+                raise self.failure
+            known = (identity.account_id, right.account_id)
+            if known[0] != known[1] and known != (ACCOUNT, CHILD):
+                raise Unauthorized("unauthorized account id")
+            if right.follows not in (None, "room"):
+                raise Unauthorized("unauthorized conference id")
+            if any(set(path) & self.hidden for path in right.paths):
+                raise Unauthorized("access denied by token restrictions")
+        return Ruling(self.until, frozenset({"db"}), right.follows)
+
+    def _known(self, token: str) -> Known:
+        if token in self.gone:
+            raise InvalidCredentials("token_expired")
+        if token not in ("good", "better", "best", "other"):
             raise InvalidCredentials("signature_invalid")
-        return Known(ACCOUNT if token == "good" else OTHER)
-
-    async def may_access(self, identity: Known, account_id: str) -> bool:
-        """The account itself and what is below it."""
-        if self.failure is not None:
-            raise self.failure
-        return account_id == identity.account_id or (identity.account_id, account_id) == (ACCOUNT, CHILD)
-
-    async def may_follow(self, account_id: str, conference_id: str) -> bool:
-        """Only ``room``."""
-        return conference_id == "room"
+        return Known(OTHER if token == "other" else ACCOUNT)
 
     async def snapshot(self, account_id: str, conference_id: str) -> Room | None:
         """What is running."""
@@ -90,23 +114,33 @@ class HubWorld:
     bus: Bus
     feed: EventFeed
     hub: Hub
+    reviews: Reviews
     media_side: MemoryTransport
+    waiting: Shares
+    bindings: Shares
     guard: FakeGuard = field(default_factory=FakeGuard)
     now: float = 1_000.0
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
-    def session(self, **limits: int) -> Session:
-        """One more session."""
-        return Session(
-            f"10.0.0.1:{next(self._numbers)}",
-            "10.0.0.1",
-            "10.0.0.2:5555",
+    def commons(self, **limits: int) -> Commons:
+        """What sessions with these limits share."""
+        return Commons(
             self.hub,
             self.guard,
+            self.reviews,
             lambda: self.now,
             SessionLimits(**limits),
             presentation.metadata,
+            self.waiting,
+            self.bindings,
+            logins=Pace(1_000, 1_000),
+            work=Pace(1_000, 10_000),
         )
+
+    def session(self, **limits: int) -> Session:
+        """One more session."""
+        name = f"10.0.0.1:{next(self._numbers)}"
+        return Session(name, "10.0.0.1", "10.0.0.2:5555", self.commons(**limits))
 
     async def publish(self, exchange: str, routing_key: str, body: Mapping[str, Any]) -> None:
         """Publish as the media side and wait until everybody heard it."""
@@ -148,13 +182,17 @@ async def hub_world(**options: float) -> AsyncIterator[HubWorld]:
     bus = Bus(MemoryTransport(broker), "conferences@test.local", advertise=False)
     feed = EventFeed(bus, time.time)
     hub = Hub(bus, feed, time.time, **options)
+    reviews = Reviews(lambda: 0.0, pause=0.0)
     await media_side.start()
     await bus.start()
     await feed.start()
     await hub.start()
+    await reviews.start()
+    shares = Shares(100_000_000, 50_000_000), Shares(100_000, 50_000)
     try:
-        yield HubWorld(broker, bus, feed, hub, media_side)
+        yield HubWorld(broker, bus, feed, hub, reviews, media_side, *shares)
     finally:
+        await reviews.close()
         await hub.close()
         await feed.close()
         await bus.close()
@@ -163,7 +201,9 @@ async def hub_world(**options: float) -> AsyncIterator[HubWorld]:
 
 def frames(session: Session) -> list[dict[str, Any]]:
     """What waits to be sent to a session's client."""
-    return [orjson.loads(session.outgoing.get_nowait()) for _ in range(session.outgoing.qsize())]
+    taken = [orjson.loads(session.outgoing.take()) for _ in range(len(session.outgoing))]
+    session.outgoing.sent()
+    return taken
 
 
 async def ask(session: Session, action: str, **more: Any) -> dict[str, Any]:

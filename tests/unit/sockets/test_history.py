@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crossbar_conferences.shares import Shares
 from crossbar_conferences.sockets.history import History
 
 
 def filled(count: int, depth: int = 4) -> tuple[History, int]:
-    history = History(depth=depth, conferences=2)
+    history = History(depth=depth, rings=Shares(2, 2))
     for number in range(count):
         history.add("a", "c", {"n": number}, "key", 1.0)
     return history, 1000
@@ -65,3 +69,39 @@ def test_memory_is_bounded() -> None:
     assert history.marks("a").keys() == {"c2", "c3"}
     history.forget("a")
     assert len(history) == 0
+
+
+def test_an_account_keeps_its_share_and_no_more() -> None:
+    """One that has too many conferences or too long events loses its own, never another's."""
+    history = History(depth=10, rings=Shares(10, 3), sizes=Shares(10_000, 1_000))
+    history.add("quiet", "room", {"n": 1}, "key", 1.0)
+    for number in range(20):
+        for _ in range(5):
+            history.add("busy", f"room {number}", {"text": "x" * 100}, "key", 1.0)
+    assert len(history) <= 4 and history.size <= 1_000 + 20
+    assert len(history.since("quiet", "room", 1000) or []) == 1
+    assert history.since("busy", "room 0", 1000) is None
+    # One that fits nowhere is a gap, and its number is used up.
+    last = history.mark("busy", "room 19", 1.0)
+    assert history.add("busy", "room 19", {"text": "x" * 2_000}, "key", 1.0).sequence == last + 1
+    assert history.since("busy", "room 19", last) is None
+    assert history.since("busy", "room 19", last + 1) == []
+    for account in ("busy", "quiet"):
+        history.forget(account)
+    assert (len(history), history.size) == (0, 0)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xyz"), st.integers(0, 400)), max_size=60))
+def test_whatever_is_replayed_is_whole(events: list[tuple[str, str, int]]) -> None:
+    """Under any pressure: what is given after a number is everything after it, or it is a gap."""
+    history = History(depth=5, rings=Shares(4, 2), sizes=Shares(1_500, 800))
+    heard: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    for number, (account, room, size) in enumerate(events):
+        added = history.add(account, room, {"n": number, "text": "x" * size}, "key", 1.0)
+        heard.setdefault((account, room), []).append((added.sequence, number))
+        assert history.size <= 1_500 and len(history) <= 4
+    for (account, room), told in heard.items():
+        for sequence, _ in told:
+            replayed = history.since(account, room, sequence)
+            if replayed is not None:
+                assert [event.body["n"] for event in replayed] == [n for s, n in told if s > sequence]

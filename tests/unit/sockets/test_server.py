@@ -6,8 +6,9 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import aiohttp
 import pytest
@@ -15,9 +16,12 @@ from aiohttp import web
 
 from crossbar_conferences.conference import presentation
 from crossbar_conferences.conference.rooms import Room
+from crossbar_conferences.sockets.bindings import parse
+from crossbar_conferences.sockets.places import PlaceRefused, Places
+from crossbar_conferences.sockets.rights import right_to
 from crossbar_conferences.sockets.server import ServerLimits, SocketServer
-from crossbar_conferences.sockets.session import Session, SessionLimits
-from crossbar_conferences.sockets.stream import EventStreams, StreamLimits
+from crossbar_conferences.sockets.session import Session
+from crossbar_conferences.sockets.stream import EventStreams, StreamLimits, Viewer
 from tests.support.sockets import ACCOUNT, PATIENCE, Client, HubWorld, hub_world
 
 EVENTS = "conference.event.*.room.*"
@@ -64,34 +68,52 @@ async def start() -> AsyncIterator[Callable[..., object]]:
     async with AsyncExitStack() as stack:
 
         async def make(
-            trusted: str = "", queue: int = 1000, send_buffer: int | None = None, **limits: float
+            trusted: str = "",
+            queue: int = 1000,
+            send_buffer: int | None = None,
+            total: int = 0,
+            per_address: int = 0,
+            per_account: int = 0,
+            per_token: int = 0,
+            **limits: float,
         ) -> Endpoint:
             world = await stack.enter_async_context(hub_world())
-
-            def session(name: str, source: str, destination: str) -> Session:
-                limits = SessionLimits(queue=queue)
-                return Session(
-                    name,
-                    source,
-                    destination,
-                    world.hub,
-                    world.guard,
-                    lambda: 0.0,
-                    limits,
-                    presentation.metadata,
-                )
-
+            places = Places(total, per_address, per_account, per_token)
+            commons = world.commons(queue=queue)
             server = SocketServer(
-                session,
+                lambda *names: Session(*names, commons),
                 replace(ServerLimits(), **limits),  # type: ignore[arg-type]
+                places,
                 trusted=frozenset({trusted}) if trusted else frozenset(),
             )
             streams = EventStreams(
-                world.hub, lambda: 0.0, presentation.metadata, StreamLimits(queue=queue, keep_alive=0.05)
+                world.hub,
+                lambda: 0.0,
+                presentation.metadata,
+                StreamLimits(queue=queue, keep_alive=0.05),
+                places,
+                world.waiting,
             )
+            subscription = parse(EVENTS, ACCOUNT)
 
             async def stream(request: web.Request) -> web.StreamResponse:
-                return await streams.run(request, ACCOUNT, "room", world.guard, {"x-own": "1"})
+                token = request.headers.get("X-Auth-Token", "good")
+                viewer = Viewer(ACCOUNT, request.remote or "", token)
+                right = right_to(token, viewer.address, subscription)
+
+                def watch(on_end: Callable[[str], None]) -> AbstractAsyncContextManager[object]:
+                    return world.reviews.holding(right, partial(world.guard.rule, right), on_end)
+
+                try:
+                    place = streams.enter(viewer)
+                except PlaceRefused as refusal:
+                    raise web.HTTPTooManyRequests(text=refusal.of) from None
+                try:
+                    return await streams.run(
+                        request, subscription, world.guard, {"x-own": "1"}, viewer, watch
+                    )
+                finally:
+                    place.leave()
 
             app = web.Application()
             app.router.add_get("/events", stream)
@@ -337,7 +359,8 @@ async def test_shutdown_ends_the_streams(start: Start) -> None:
         await endpoint.streams.close()
         async with asyncio.timeout(PATIENCE):
             await response.read()
-    assert endpoint.streams.is_full
+    async with endpoint.http.get(endpoint.url + "/events") as response:
+        assert response.status == 429
 
 
 async def next_event(response: aiohttp.ClientResponse) -> tuple[str, int, bytes]:
