@@ -15,14 +15,13 @@ from typing import Any, Final
 from ..kapi import texts
 from ..kapi.gate import admit_leg
 from ..kapi.shapes import Refused, harmless_part
-from .endpoints_context import JSONObject, object_at, text_at, value_at
+from .endpoints_context import JSONObject, list_at, object_at, text_at, value_at
 
 _NAMES: Final = ("Outbound-Caller-ID-Name", "Outbound-Callee-ID-Name")
 _SHOWN: Final = 128
 
 #: Where the text of a leg's header comes from, as far as that does not depend on the document.
 _SOURCES: Final[Mapping[str, str]] = {
-    "Codecs": "media.codecs",
     "Endpoint-ID": "id",
     "Endpoint-Progress-Timeout": "media.progress_timeout",
     "Endpoint-URI": "id",
@@ -35,7 +34,6 @@ _SOURCES: Final[Mapping[str, str]] = {
     "Proxy-IP": "sip.proxy",
     "SIP-Interface": "sip.custom_sip_interface",
     "To-IP": "sip.ip",
-    "To-Username": "sip.username",
 }
 _OF_HEADERS: Final[Mapping[str, str]] = {
     "Alert-Info": "ringtones.internal",
@@ -89,7 +87,8 @@ def _put_names_right(leg: dict[str, Any]) -> None:
 def _source(path: tuple[str, ...], leg: JSONObject, endpoint: JSONObject) -> str:
     header, rest = (path[0], path[1:]) if path else ("", ())
     formatter = header.lower().replace("-", "_")
-    if not rest and formatter in object_at(endpoint, "formatters"):
+    is_formatted = leg.get("Invite-Format") != "loopback" and not object_at(endpoint, "push")
+    if not rest and is_formatted and formatter in object_at(endpoint, "formatters"):
         return f"formatters.{formatter}"
     if header == "Failover":
         return _source(rest, object_at(leg, "Failover"), endpoint)
@@ -101,16 +100,24 @@ def _source(path: tuple[str, ...], leg: JSONObject, endpoint: JSONObject) -> str
         return _OF_CHANNEL_VARIABLES.get(".".join(rest), ".".join(path))
     if header in ("Flags", "Metaflows"):
         return ".".join(("outbound_flags" if header == "Flags" else "metaflows", *rest))
+    if header == "Codecs":
+        return _codec(rest, endpoint)
     if header == "To-Realm":
         return _realm(endpoint)
-    if header == "To-User":
-        return _user(endpoint)
+    if header in ("To-User", "To-Username"):
+        return _user(header, leg, endpoint)
     if header == "Route":
         return _route(leg, endpoint)
     if header == "To-DID":
         return "number" if leg.get("Invite-Format") == "loopback" else "sip.number"
     # What has no place in the document comes from the conference's side: its owner, its account.
     return _SOURCES.get(header, formatter)
+
+
+def _codec(rest: tuple[str, ...], endpoint: JSONObject) -> str:
+    # Those of the sound come first, those of the picture behind.
+    place, heard = int(rest[0]) if rest else 0, len(list_at(endpoint, "media", "audio", "codecs"))
+    return f"media.audio.codecs.{place}" if place < heard else f"media.video.codecs.{place - heard}"
 
 
 def _of_header(rest: tuple[str, ...], endpoint: JSONObject) -> str:
@@ -139,7 +146,7 @@ def _realm(endpoint: JSONObject) -> str:
     return "sip.realm" if text_at(endpoint, "sip", "realm") else "realm"
 
 
-def _user(endpoint: JSONObject) -> str:
-    if text_at(endpoint, "skype", "username"):
-        return "skype.username"
-    return "sip.static_invite" if text_at(endpoint, "sip", "static_invite") else "sip.username"
+def _user(header: str, leg: JSONObject, endpoint: JSONObject) -> str:
+    part = "skype" if leg.get("Endpoint-Type") == "skype" else "sip"
+    is_fixed = header == "To-User" and text_at(endpoint, part, "static_invite")
+    return f"{part}.static_invite" if is_fixed and not object_at(endpoint, "push") else f"{part}.username"

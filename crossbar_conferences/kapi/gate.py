@@ -48,6 +48,7 @@ _ENVELOPE: Final[Mapping[str, Shape]] = {
     "Account-ID": _ID,
     "App-Name": _MARK,
     "App-Version": _MARK,
+    "Call-ID": text(texts.CALL_ID),
     "Event-Category": text(texts.WORD),
     "Event-Name": text(texts.WORD),
     "Msg-ID": _MARK,
@@ -92,8 +93,8 @@ CHANNEL_VARIABLES: Final[Mapping[str, Shape]] = MappingProxyType(
     }
 )
 
-#: What stands in every leg, whatever its form.
-_ANY_LEG: Final[Mapping[str, Shape]] = {
+#: What may stand in every leg, whatever its form; and further what depends on the form.
+LEG_HEADERS: Final[Mapping[str, Shape]] = {
     "Account-ID": _ID,
     "Bypass-Media": flag,
     "Codecs": list_of(text(texts.CODEC)),
@@ -118,6 +119,7 @@ _ANY_LEG: Final[Mapping[str, Shape]] = {
     "Ignore-Completed-Elsewhere": flag,
     "Ignore-Early-Media": flag,
     "Metaflows": data,
+    "Outbound-Call-ID": text(texts.CALL_ID),
     "Outbound-Callee-ID-Name": text(texts.CALLER_NAME),
     "Outbound-Callee-ID-Number": text(texts.SHOWN_NUMBER),
     "Outbound-Caller-ID-Name": text(texts.CALLER_NAME),
@@ -136,11 +138,11 @@ _ANY_LEG: Final[Mapping[str, Shape]] = {
 }
 _LOOPBACK: Final = "loopback"
 _LOOPBACK_LEG: Final = fields(
-    {**_ANY_LEG, "Invite-Format": one_of(_LOOPBACK), "Route": text(texts.DIALLED_NUMBER)}
+    {**LEG_HEADERS, "Invite-Format": one_of(_LOOPBACK), "Route": text(texts.DIALLED_NUMBER)}
 )
 _SIP_LEG: Final = fields(
     {
-        **_ANY_LEG,
+        **LEG_HEADERS,
         "Failover": _LOOPBACK_LEG,
         "Invite-Format": one_of("username", "npan", "1npan", "e164", "route", "contact", "endpoint"),
         "Route": text(texts.ROUTE),
@@ -207,7 +209,8 @@ _DIAL: Final[Mapping[str, Shape]] = {
     "Target-Call-ID": text(texts.CALL_ID),
     "Timeout": whole,
 }
-_COMMANDS: Final[Mapping[str, Mapping[str, Shape]]] = {
+#: The headers of each command besides those of every message, by Application-Name.
+COMMAND_HEADERS: Final[Mapping[str, Mapping[str, Shape]]] = {
     "deaf_participant": _PARTICIPANT,
     "dial": _DIAL,
     "kick": _PARTICIPANT,
@@ -245,12 +248,10 @@ def _command(name: str, shapes: Mapping[str, Shape]) -> Shape:
     return fields({**_ENVELOPE, **own, **shapes})
 
 
-_DESCRIBED_COMMANDS: Final = {name: _command(name, shapes) for name, shapes in _COMMANDS.items()}
+_DESCRIBED_COMMANDS: Final = {name: _command(name, shapes) for name, shapes in COMMAND_HEADERS.items()}
 _QUESTIONS: Final[Mapping[str, Shape]] = {
     "search_req": fields({**_ENVELOPE, "Conference-ID": _ID}),
-    "query_channels_req": fields(
-        {**_ENVELOPE, "Call-ID": text(texts.CALL_ID), "Fields": one_of("all"), "Active-Only": flag}
-    ),
+    "query_channels_req": fields({**_ENVELOPE, "Fields": one_of("all"), "Active-Only": flag}),
 }
 
 

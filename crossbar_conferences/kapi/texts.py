@@ -72,7 +72,7 @@ class Text:
 
     def fits(self, text: object) -> bool:
         """Whether a value is a text of this type. One pass over the text, its length first."""
-        if not isinstance(text, str) or len(text) > self.maximum or _NEXT_DIAL in text:
+        if not isinstance(text, str) or len(text) > self.maximum or _NEXT_DIAL in text or "$$" in text:
             return False
         if self._shaped is not None and not self._shaped.fullmatch(text):
             return False
@@ -88,7 +88,11 @@ class Text:
 
     def kept(self, text: str) -> str:
         """What is left of a text without everything that may not stand here, cut to the maximum."""
-        return "".join(filter(self._may_stand, text[: 4 * self.maximum]))[: self.maximum]
+        left = "".join(filter(self._may_stand, text[: 4 * self.maximum]))[: self.maximum]
+        # Every round makes it shorter.
+        while _NEXT_DIAL in left or "$$" in left:
+            left = left.replace(_NEXT_DIAL, "::").replace("$$", "$")
+        return left
 
     def _may_stand(self, character: str) -> bool:
         if character.isascii():
@@ -103,7 +107,7 @@ _WORD: Final = "._-+@:;/=%*#~()&?"
 _ADDRESS: Final = _WORD.replace("/", "")
 
 #: Ids of accounts, documents and conferences.
-IDENTIFIER: Final = Text("an id", "._-+@:~=", 128, _PRINTED)
+IDENTIFIER: Final = Text("an id", "._-+@:~=", 128, _PRINTED, form=r".+")
 #: A file that a conference is recorded to: account and conference.
 RECORDING: Final = Text("a recording's name", IDENTIFIER.signs, 320, _PRINTED)
 #: Names of nodes and queues, ids of messages.
@@ -118,7 +122,7 @@ DIALLED_NUMBER: Final = Text("a number", _ADDRESS, 128)
 NUMBER: Final = Text("a number", _WORD, MAXIMUM_CALLER, _LETTERS)
 #: A number that is shown, between quotes in a leg.
 SHOWN_NUMBER: Final = Text("a number", _WORD + " ", MAXIMUM_CALLER, _LETTERS)
-CALLER_NAME: Final = Text("a name", "._-+@:;/=%*#,~()& ", MAXIMUM_CALLER, _PRINTED)
+CALLER_NAME: Final = Text("a name", "._-+@:;/=%*#,~()&?$ ", MAXIMUM_CALLER, _PRINTED)
 #: The user part of a SIP address, with or without a host.
 SIP_USER: Final = Text("a SIP user", _ADDRESS, 255, _LETTERS)
 #: A document and its account, for ecallmgr to look up.
@@ -151,10 +155,9 @@ FLAG: Final = Text("a flag", _WORD + " ", 255, _LETTERS)
 MEDIA: Final = Text("a media id or address", _WORD + ",", 2048, _LETTERS)
 #: The same for music on hold, which ecallmgr does not quote.
 HOLD_MEDIA: Final = Text("a media id or address", _WORD, 2048, _LETTERS)
-#: What is spoken. A dollar sign alone is a currency; two of them, or a brace, would be expanded.
-SPOKEN: Final = Text(
-    "plain text", "._-+@:;/=%*#,~()&?![]$ ", MAXIMUM_SPOKEN, _PRINTED, form=r"(?!.*\$\$).*\S.*"
-)
+#: What is spoken. A dollar sign alone, also in a name, is a currency: two of them or one before a brace
+#: are expanded, and no type has either.
+SPOKEN: Final = Text("plain text", "._-+@:;/=%*#,~()&?![]$ ", MAXIMUM_SPOKEN, _PRINTED, form=r".*\S.*")
 #: A level, a duration, a number of members.
 FIGURE: Final = Text("a figure", "-", 12, form=r"-?[0-9]+")
 
