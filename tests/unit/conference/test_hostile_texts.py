@@ -447,7 +447,7 @@ UNREAD = {
         "emergency",
     ),
     *("privacy_method", "privacy_mode", "Privacy-Method", "methods", "fax_option", "transport", "default"),
-    *("outbound_flags", "direction", "regex", "hotdesk", "enabled", "call_restriction"),
+    *("outbound_flags", "direction", "regex", "hotdesk", "enabled", "emergency"),
 }
 
 
