@@ -19,6 +19,8 @@ Shape = Callable[[Any], None]
 #: Deeper values are refused; so are lists and objects with more members.
 _MAXIMUM_DEPTH: Final = 16
 _MAXIMUM_MEMBERS: Final = 10_000
+#: So much of a name is shown in an error.
+_SHOWN: Final = 64
 
 
 class Refused(MessageInvalid):
@@ -32,10 +34,11 @@ class Refused(MessageInvalid):
 
 def text(kind: Text) -> Shape:
     """A text of this type."""
+    fits, must = kind.fits, kind.must
 
     def check(value: Any) -> None:
-        if not kind.fits(value):
-            raise Refused(kind.must)
+        if not fits(value):
+            raise Refused(must)
 
     return check
 
@@ -85,8 +88,13 @@ def list_of(item: Shape) -> Shape:
     def check(value: Any) -> None:
         if not isinstance(value, list | tuple) or len(value) > _MAXIMUM_MEMBERS:
             raise Refused("must be a list")
-        for place, member in enumerate(value):
-            under(str(place), item, member)
+        place = 0
+        try:
+            for member in value:
+                item(member)
+                place += 1
+        except Refused as refused:
+            raise Refused(refused.why, (str(place), *refused.path)) from None
 
     return check
 
@@ -96,20 +104,28 @@ def fields(shapes: Mapping[str, Shape], others: Text | None = None, of: Shape | 
 
     Without ``others`` with no other keys. What is null is not there.
     """
+    get = shapes.get
 
     def check(value: Any) -> None:
-        if not isinstance(value, Mapping) or len(value) > _MAXIMUM_MEMBERS:
-            raise Refused("must be an object of a reasonable size")
-        for key, member in value.items():
-            shape = shapes.get(key)
-            if shape is None and others is not None:
-                if not others.fits(key):
-                    raise Refused(f"has a name that {others.must}", (str(key)[:64],))
-                shape = of
-            if shape is None:
-                raise Refused("has no type", (str(key)[:64],))
-            if member is not None:
-                under(key, shape, member)
+        # It nearly always is a dict, and to ask for one is cheaper.
+        if not isinstance(value, dict) and not isinstance(value, Mapping):
+            raise Refused("must be an object")
+        if len(value) > _MAXIMUM_MEMBERS:
+            raise Refused("is too large")
+        key: Any = None
+        try:
+            for key, member in value.items():
+                shape = get(key)
+                if shape is None:
+                    if others is None or of is None:
+                        raise Refused("has no type")
+                    if not others.fits(key):
+                        raise Refused(f"has a name that {others.must}")
+                    shape = of
+                if member is not None:
+                    shape(member)
+        except Refused as refused:
+            raise Refused(refused.why, (str(key)[:_SHOWN], *refused.path)) from None
 
     return check
 
@@ -157,7 +173,7 @@ def _variable(value: Any, depth: int, *, may_list: bool) -> None:
             raise Refused("is too deep or too large")
         for key, member in value.items():
             if not texts.VARIABLE_NAME.fits(key):
-                raise Refused(f"has a name that {texts.VARIABLE_NAME.must}", (str(key)[:64],))
+                raise Refused(f"has a name that {texts.VARIABLE_NAME.must}", (str(key)[:_SHOWN],))
             try:
                 _variable(member, depth - 1, may_list=may_list)
             except Refused as refused:
@@ -169,11 +185,3 @@ def _variable(value: Any, depth: int, *, may_list: bool) -> None:
             _variable(member, depth - 1, may_list=may_list)
     elif value is not None and not isinstance(value, bool | int | float):
         raise Refused("must be JSON")
-
-
-def under(key: str, shape: Shape, value: Any) -> None:
-    """Check a member of something larger, naming it in what is raised."""
-    try:
-        shape(value)
-    except Refused as refused:
-        raise Refused(refused.why, (key, *refused.path)) from None

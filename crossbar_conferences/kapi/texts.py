@@ -55,17 +55,21 @@ class Text:
     beyond: str = ""
     form: str | None = None
     must: str = field(init=False)
+    _sign: re.Pattern[str] = field(init=False, repr=False)
+    _form: re.Pattern[str] = field(init=False, repr=False)
     _plain: re.Pattern[str] = field(init=False, repr=False)
-    _shaped: re.Pattern[str] | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         listed = self.signs.replace(" ", "")
         blanks = ", blanks" if " " in self.signs else ""
         must = f"must be {self.name}: letters, digits{blanks} and {listed}, up to {self.maximum} characters"
+        sign, form = f"[A-Za-z0-9{re.escape(self.signs)}]", self.form or ".*"
         made = {
             "must": must,
-            "_plain": re.compile(rf"[A-Za-z0-9{re.escape(self.signs)}]*", re.ASCII),
-            "_shaped": None if self.form is None else re.compile(self.form),
+            "_sign": re.compile(sign),
+            "_form": re.compile(form),
+            # Nearly every text is short and ASCII, and this is all that is asked of it.
+            "_plain": re.compile(rf"(?={form}\Z){sign}*" if self.form else f"{sign}*"),
         }
         for name, value in made.items():
             object.__setattr__(self, name, value)
@@ -74,11 +78,14 @@ class Text:
         """Whether a value is a text of this type. One pass over the text, its length first."""
         if not isinstance(text, str) or len(text) > self.maximum or _NEXT_DIAL in text or "$$" in text:
             return False
-        if self._shaped is not None and not self._shaped.fullmatch(text):
-            return False
         if self._plain.fullmatch(text):
             return True
-        return bool(self.beyond) and not text.isascii() and all(map(self._may_stand, text))
+        return (
+            bool(self.beyond)
+            and not text.isascii()
+            and self._form.fullmatch(text) is not None
+            and all(map(self._may_stand, text))
+        )
 
     def checked(self, text: str) -> str:
         """The text itself; raises `TextRefused` when it is not of this type."""
@@ -96,7 +103,7 @@ class Text:
 
     def _may_stand(self, character: str) -> bool:
         if character.isascii():
-            return self._plain.fullmatch(character) is not None
+            return self._sign.fullmatch(character) is not None
         return unicodedata.category(character)[0] in self.beyond
 
 

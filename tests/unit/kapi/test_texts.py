@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from crossbar_conferences.kapi import texts
 from crossbar_conferences.kapi.texts import Text, TextRefused, caller_name, has_control_characters, spoken
+from tests.support.hostile import FEW, MANY
+from tests.support.hostile_texts import HOSTILE as HOSTILE_TEXTS
 
 TYPES = {name: kind for name, kind in vars(texts).items() if isinstance(kind, Text)}
 
@@ -42,7 +44,8 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("name", TYPES)
-@given(text=st.text())
+@FEW
+@given(text=HOSTILE_TEXTS | st.text())
 def test_nothing_that_fits_is_alive(name: str, text: str) -> None:
     """Whatever is of a type has no sign that ends, separates, expands or begins anything."""
     kind = TYPES[name]
@@ -142,7 +145,8 @@ def test_quotes_are_made_harmless() -> None:
     assert caller_name("O'Neil") == "O\u2019Neil"
 
 
-@given(st.text())
+@MANY
+@given(HOSTILE_TEXTS | st.text())
 def test_names_are_put_right(text: str) -> None:
     """Whatever the name, what is left of it is of its type."""
     assert texts.CALLER_NAME.fits(caller_name(text))
