@@ -145,7 +145,11 @@ SIP_INTERFACE: Final = Text(
 SIP_URI: Final = Text("a SIP address", _WORD, 512, _LETTERS)
 # ``loopback/…`` and ``sofia/…`` at the beginning, ``sip:`` taken off, are endpoints of their own kind: no
 # slash before the first parameter. The quoted path is the one that Kazoo writes for push itself.
-_ROUTE_FORM: Final = r"(?:sips?:)?[^/;?']*(?:[;?][^']*)?(?:;fs_path='[A-Za-z0-9._+@:;=%~*-]*')?"
+# An address can carry headers, and those that Kazoo takes for channel variables are none of a caller's.
+_ROUTE_FORM: Final = (
+    r"(?!.*[?&](?:(?i:x-ecallmgr)|[^=&?]*%))"
+    r"(?:sips?:)?[^/;?']*(?:[;?][^']*)?(?:;fs_path='[A-Za-z0-9._+@:;=%~*-]*')?"
+)
 ROUTE: Final = Text("a SIP address", _WORD + "'", 1024, _LETTERS, form=_ROUTE_FORM)
 # A leg that comes back to Kazoo takes its channel variables from these headers.
 HEADER_NAME: Final = Text("a header's name", "_.-", 128, form=r"(?!(?i:x-ecallmgr)).+")

@@ -448,6 +448,7 @@ UNREAD = {
     ),
     *("privacy_method", "privacy_mode", "Privacy-Method", "methods", "fax_option", "transport", "default"),
     *("outbound_flags", "direction", "regex", "hotdesk", "enabled", "emergency"),
+    "endpoint_type",
 }
 
 

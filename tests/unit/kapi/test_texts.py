@@ -115,6 +115,8 @@ def test_ordinary_texts_fit(kind: Text, text: str) -> None:
         (texts.ROUTE, "sofia/gateway/carrier/1900"),
         (texts.ROUTE, "sip:sofia/gateway/carrier/1900@h"),
         (texts.ROUTE, "sips:sofia/a/b"),
+        (texts.ROUTE, "sip:bob@h?a=b&x-Ecallmgr_Account-ID=c"),
+        (texts.ROUTE, "sip:bob@h?%78-ecallmgr_Account-ID=c"),
         (texts.ROUTE, "sip:b@h;fs_path='a';x='b'"),
         (texts.SIP_USER, "loopback/1005"),
         (texts.SIP_HOST, "sofia/external/x@h"),
