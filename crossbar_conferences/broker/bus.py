@@ -15,6 +15,7 @@ from typing import Any, Literal
 import orjson
 import structlog
 
+from ..kapi import gate
 from ..kapi.messages import MessageInvalid, Origin, Outgoing
 from ..kapi.nodes import is_node_name
 from ..kapi.origins import CROSSBAR
@@ -142,7 +143,7 @@ class Bus:
     async def cast(self, outgoing: Outgoing, *, mandatory: bool = False) -> bool:
         """Publish and forget; whether somebody heard it, as far as ``mandatory`` asks.
 
-        Raises `BrokerUnavailable`."""
+        Raises `BrokerUnavailable`, and `MessageInvalid` for what the gate keeps back."""
         self.counters.casts += 1
         return await self._publish(outgoing, mandatory=mandatory)
 
@@ -252,6 +253,8 @@ class Bus:
         mandatory: bool = False,
         broker_zone: str | None = None,
     ) -> bool:
+        # Nothing goes to a media server by another way, whoever built it.
+        gate.admit(outgoing)
         body = _payload(outgoing.body)
         routed = await self._transport.publish(
             outgoing.exchange,

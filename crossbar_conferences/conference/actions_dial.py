@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..kapi import conference as kapi_conference
+from ..kapi import texts
 from ..kapi.messages import MessageInvalid, Outgoing
 from ..kapi.normalize import normalize, without_defaults
-from .actions_plan import ActionContext, ActionError, ActionRequest, unsafe
+from ..kapi.shapes import Refused
+from ..kapi.texts import Text
+from .actions_plan import ActionContext, ActionError, ActionRequest, kept_back, unsafe
 from .actions_vars import custom_vars
 from .endpoints import Resolved, nothing_routable
 from .endpoints_context import text_at
-from .escaping import Unsafe, caller_name, caller_number, has_control_characters, is_dial_safe
 
 DEFAULT_TIMEOUT_SECONDS: Final = 20
 #: Whatever a client asks for, an HTTP request waits no longer than this.
@@ -53,8 +55,12 @@ class DialPlan:
 
     def message(self, zone: str, msg_id: str | None = None) -> Outgoing:
         """The message for a zone; Kazoo's ``msg_id`` is the HTTP request's id."""
+        # A client's own id of its request may be any text: one that is no word stays here.
+        mark = msg_id if texts.MARK.fits(msg_id) else None
         try:
-            return kapi_conference.dial(zone, self.fields, self.context.origin, msg_id)
+            return kapi_conference.dial(zone, self.fields, self.context.origin, mark)
+        except Refused as refused:
+            raise kept_back(refused) from refused
         except MessageInvalid as error:
             raise ActionError("faulty_request", {"message": str(error)}) from error
 
@@ -82,6 +88,8 @@ def read_dial(
 
 def plan_dial(request: DialRequest, resolved: Resolved, context: ActionContext) -> DialPlan:
     """The message of a request whose endpoints are resolved; raises `ActionError` when any is not."""
+    if resolved.refused_media is not None:
+        raise ActionError("bad_media", [resolved.refused_media])
     if resolved.errors:
         raise ActionError("validation_error", dict(resolved.errors))
     fields = {
@@ -117,12 +125,12 @@ def dial_failure(message: str = NO_MEDIA_SERVER) -> dict[str, Any]:
 def _fields(data: Mapping[str, Any], request: ActionRequest, context: ActionContext) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "Caller-ID-Name": _caller_name(data, context),
-        "Caller-ID-Number": _caller_number(data),
+        "Caller-ID-Number": _text(data, "caller_id_number", texts.NUMBER),
         "Custom-Application-Vars": custom_vars(request, "custom_application_vars"),
-        "Outbound-Call-ID": _word(data, "outbound_call_id"),
+        "Outbound-Call-ID": _text(data, "outbound_call_id", texts.CALL_ID),
         "Participant-Flags": data.get("participant_flags"),
-        "Profile-Name": _word(data, "profile_name") or _profile_of(context.document),
-        "Target-Call-ID": _plain(data, "target_call_id"),
+        "Profile-Name": _text(data, "profile_name", texts.PROFILE_NAME) or _profile_of(context.document),
+        "Target-Call-ID": _text(data, "target_call_id", texts.CALL_ID),
     }
     return {header: value for header, value in fields.items() if value is not None}
 
@@ -132,35 +140,20 @@ def _caller_name(data: Mapping[str, Any], context: ActionContext) -> str | None:
     name = given or text_at(context.document, "name")
     if name is None:
         return None
-    if given and has_control_characters(given):
+    if given and texts.has_control_characters(given):
         raise unsafe("caller_id_name", given, "must not contain control characters or line breaks")
-    return caller_name(name) or None
+    return texts.caller_name(name) or None
 
 
-def _caller_number(data: Mapping[str, Any]) -> str | None:
-    given = text_at(data, "caller_id_number")
-    try:
-        return caller_number(given) if given else None
-    except Unsafe as error:
-        raise unsafe("caller_id_number", given, error) from error
-
-
-def _word(data: Mapping[str, Any], key: str) -> str | None:
+def _text(data: Mapping[str, Any], key: str, kind: Text) -> str | None:
     given = text_at(data, key)
-    if given is not None and not is_dial_safe(given):
-        raise unsafe(key, given, "must not contain blanks, quotes or separators")
+    if given is not None and not kind.fits(given):
+        raise unsafe(key, given, kind.must)
     return given
 
 
 def _profile_of(document: Mapping[str, Any]) -> str | None:
-    # The name in a stored conference is not the caller's doing: an odd one is left out.
+    # The name in a stored conference is not the caller's doing, and ecallmgr reads none: an odd one is
+    # left out.
     name = text_at(document, "profile_name")
-    return name if is_dial_safe(name) else None
-
-
-def _plain(data: Mapping[str, Any], key: str) -> str | None:
-    # Call ids of some phones have braces and the like; this one is only looked up, never dialled.
-    given = text_at(data, key)
-    if given is not None and has_control_characters(given):
-        raise unsafe(key, given, "must not contain control characters or line breaks")
-    return given
+    return name if texts.PROFILE_NAME.fits(name) else None

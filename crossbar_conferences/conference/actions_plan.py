@@ -15,8 +15,9 @@ from ..errors import CrossbarConferencesError
 from ..kapi import conference as kapi_conference
 from ..kapi.messages import MessageInvalid, Origin, Outgoing
 from ..kapi.origins import CROSSBAR, KAPPS_CONFERENCE
+from ..kapi.shapes import Refused
+from ..kapi.texts import TextRefused
 from .confirmation import Confirmation
-from .escaping import Unsafe
 from .rooms import Room
 
 #: The commands that Kazoo sends as the HTTP app itself (amqp.md 6.1, 11).
@@ -103,7 +104,8 @@ class ActionContext:
 
     ``document`` is the stored conference or an ad-hoc one. ``room`` is the running conference as
     far as it is known; ``is_live_known`` tells whether its absence, or somebody's in it, means
-    something. ``origin`` speaks for this node.
+    something. ``origin`` speaks for this node. ``private_hosts``: addresses of inside services from
+    which media may be played all the same.
     """
 
     account_id: str
@@ -113,6 +115,7 @@ class ActionContext:
     check: SchemaCheck
     room: Room | None = None
     is_live_known: bool = False
+    private_hosts: tuple[str, ...] = ()
 
     @property
     def knows_all(self) -> bool:
@@ -125,6 +128,8 @@ class ActionContext:
         origin = _origin(speaker, self.origin.node)
         try:
             return kapi_conference.command(application_name, self.conference_id, fields or {}, origin)
+        except Refused as refused:
+            raise kept_back(refused) from refused
         except MessageInvalid as error:
             raise ActionError("faulty_request", {"message": str(error)}) from error
 
@@ -180,9 +185,15 @@ def not_in_list(path: str, target: tuple[str, ...], value: Any = None) -> Action
     return invalid(path, "enum", details)
 
 
-def unsafe(path: str, value: Any, error: Unsafe | str) -> ActionError:
+def unsafe(path: str, value: Any, error: TextRefused | str) -> ActionError:
     """Text that must not reach the switch."""
     return invalid(path, "wrong_format", {"message": f"Value {error}", "value": value})
+
+
+def kept_back(refused: Refused) -> ActionError:
+    """A message that may not leave: its header is named as the field of the request."""
+    path = ".".join(("data", *(part.lower().replace("-", "_") for part in refused.path)))
+    return invalid(path, "wrong_format", {"message": f"Value {refused.why}"})
 
 
 def no_such_participant(participant_id: Any) -> ActionError:

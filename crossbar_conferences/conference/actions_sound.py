@@ -6,14 +6,15 @@ one; ``set`` for the conference. Source: amqp.md 5.3, anchors.md 0.2, 0.8.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from ..kapi import texts
 from ..kapi.messages import Outgoing
 from .actions_plan import ActionContext, ActionError, ActionRequest, invalid, unsafe
 from .endpoints_context import text_at
-from .escaping import Unsafe, media_name, spoken, token
-from .media import is_reachable_media, media_path
+from .media import MediaRefused, media_locator
 
 #: Who is meant: the conference (``None``) or one participant's number.
 Whom = int | None
@@ -23,6 +24,9 @@ _LEVELS: Final[Mapping[str, tuple[str, str]]] = {
     "volume_in": ("participant_volume_in", "Volume-In-Level"),
     "volume_out": ("participant_volume_out", "Volume-Out-Level"),
 }
+# What no media id or address has, whatever else it may be: a text with these is no text of this kind, and
+# not a medium that is somewhere else.
+_NO_MEDIA: Final = re.compile(r"[\x00-\x20\x7f'\"`\\^|<>{}\u2028\u2029\ud800-\udfff]|\$\$")
 # FreeSWITCH reads the names of parameters as they come; Kazoo's list has no name for the grace time.
 _PARAMETERS: Final = (("max_members", "Max-Members"), ("endconf_grace_time", "endconference_grace_time"))
 
@@ -33,12 +37,19 @@ def play(request: ActionRequest, context: ActionContext, whom: Whom = None) -> t
     if media_id is None:
         message = "action 'play' requires a media ID or URL"
         raise invalid("data.media_id", "required", {"message": message})
+    if len(media_id) > texts.MEDIA.maximum or _NO_MEDIA.search(media_id):
+        raise unsafe("data.media_id", media_id, texts.MEDIA.must)
     try:
-        path = media_name(media_path(media_id, context.account_id))
-    except Unsafe as error:
-        raise unsafe("data.media_id", media_id, error) from error
-    if not is_reachable_media(path, context.account_id):
-        raise ActionError("bad_media", [media_id])
+        path = media_locator(
+            media_id,
+            context.account_id,
+            context.conference_id,
+            allow_private_hosts=context.private_hosts,
+        )
+    except MediaRefused as refused:
+        raise ActionError("bad_media", [media_id]) from refused
+    if not texts.MEDIA.fits(path):
+        raise unsafe("data.media_id", media_id, texts.MEDIA.must)
     # To one participant Kazoo sends the number as text here, and only here (amqp.md 6.2).
     who = {} if whom is None else {"Participant-ID": str(whom)}
     return (context.command("play", {"Media-Name": path, **who}),)
@@ -48,14 +59,14 @@ def say(request: ActionRequest, context: ActionContext, whom: Whom = None) -> tu
     """Speak a text."""
     data = context.checked("conferences.actions.say", request.fields)
     try:
-        fields: dict[str, Any] = {"Text": spoken(data["text"])}
-    except Unsafe as error:
+        fields: dict[str, Any] = {"Text": texts.spoken(data["text"])}
+    except texts.TextRefused as error:
         raise unsafe("text", data["text"], error) from error
     for key, header in (("language", "Language"), ("voice", "Voice")):
         if key in data:
             try:
-                fields[header] = token(data[key])
-            except Unsafe as error:
+                fields[header] = texts.WORD.checked(data[key])
+            except texts.TextRefused as error:
                 raise unsafe(key, data[key], error) from error
     return (context.command("say", {**fields, **_heard_by(context, whom)}),)
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from ..kapi.shapes import Refused, variable
+from ..kapi.texts import VARIABLE_NAME
 from .actions_plan import ActionRequest, invalid, unsafe
-from .escaping import has_control_characters, is_dial_safe
 
 #: Kazoo's default of ``call_command.reserved_ccv_keys``: names that only Kazoo sets.
 RESERVED: Final = frozenset(
@@ -69,8 +70,8 @@ def custom_vars(request: ActionRequest, key: str) -> dict[str, Any]:
     Where they are not, they are looked for in the inner payload: Kazoo finds nothing there and says
     that they were sent.
 
-    Raises `ActionError` for a value that is no object, and for names or texts that would not stay
-    one variable on the way to the switch.
+    Raises `ActionError` for a value that is no object, and for names, texts and lists that would not
+    stay one variable on the way to the switch.
     """
     places = [place for place in (request.body_data, request.data) if isinstance(place, Mapping)]
     given = next((place[key] for place in places if place.get(key) is not None), None)
@@ -83,8 +84,10 @@ def custom_vars(request: ActionRequest, key: str) -> dict[str, Any]:
     }
     found = {name: value for name, value in merged.items() if name not in RESERVED}
     for name, value in found.items():
-        if not name or not is_dial_safe(name) or any(sign in name for sign in ";="):
-            raise unsafe(f"data.{key}", name, "has a name with blanks, quotes or separators")
-        if has_control_characters(value):
-            raise unsafe(f"data.{key}.{name}", value, "must not contain control characters or line breaks")
+        if not VARIABLE_NAME.fits(name):
+            raise unsafe(f"data.{key}", name, f"has a name that {VARIABLE_NAME.must}")
+        try:
+            variable(value)
+        except Refused as refused:
+            raise unsafe(".".join(("data", key, name, *refused.path)), value, refused.why) from refused
     return found

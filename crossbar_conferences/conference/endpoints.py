@@ -24,10 +24,17 @@ from .endpoints_context import (
 )
 from .endpoints_merge import hotdesk_users, merge_endpoint, merged_call_forward
 from .endpoints_numbers import is_dialable
-from .endpoints_rich import forwarded_endpoint, is_forwarded, push_endpoint, rich_endpoint, skype_endpoint
+from .endpoints_rich import (
+    HoldMediaRefused,
+    forwarded_endpoint,
+    is_forwarded,
+    push_endpoint,
+    rich_endpoint,
+    skype_endpoint,
+)
+from .endpoints_texts import FieldRefused, checked_leg
 from .endpoints_thin import thin_endpoint
 from .endpoints_uri import SCHEME, parse_sip_uri
-from .escaping import has_control_characters, is_dial_safe
 from .isolation import is_document_id
 
 #: A text of exactly this many bytes is a document's id.
@@ -41,19 +48,6 @@ _BUILDABLE_TYPES: Final = frozenset({"device", "user", "account", "click2call", 
 _SIP_DEVICE_TYPES: Final = frozenset({"smartphone", "softphone", "cellphone", "landline", "fax", "user"})
 _KNOWN_KINDS: Final = frozenset({"skype", "mobile", "push"})
 _GUESSES: Final = ("mobile", "sip", "skype")
-#: The parts of a leg that the switch reads as an address.
-_ADDRESS_HEADERS: Final = (
-    "Route",
-    "To-User",
-    "To-Username",
-    "To-Realm",
-    "To-DID",
-    "To-IP",
-    "SIP-Interface",
-    "Proxy-IP",
-    "Forward-IP",
-    "Presence-ID",
-)
 
 NOT_AN_ENDPOINT: Final = "Value not a number, device or user ID, or SIP endpoint"
 NOTHING_ROUTABLE: Final = "endpoints failed to resolve to route-able destinations"
@@ -69,11 +63,15 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """What a list of elements became. Nothing is dialled when there is any error."""
+    """What a list of elements became. Nothing is dialled when there is any error.
+
+    ``refused_media``: music on hold of an element that the account may not have played.
+    """
 
     endpoints: tuple[dict[str, Any], ...] = ()
     errors: Errors = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
+    refused_media: str | None = None
 
 
 class _Refused(Exception):
@@ -116,6 +114,7 @@ def resolve(
     endpoints: list[dict[str, Any]] = []
     errors: Errors = {}
     skipped: list[Skipped] = []
+    refused_media: str | None = None
     for position, element in enumerate(elements, 1):
         try:
             if isinstance(element, Mapping):
@@ -127,9 +126,13 @@ def resolve(
                 endpoints.insert(0, _address_leg(element, context, f"data.endpoints.{position}", errors))
         except _Refused as refused:
             skipped.append(Skipped(position, str(refused)))
+        except FieldRefused as refused:
+            errors[f"data.endpoints.{position}.{refused.field}"] = _wrong_format(refused, element)
+        except HoldMediaRefused as refused:
+            refused_media = refused_media or refused.media_id
     if not endpoints:
         errors["data.endpoints"] = nothing_routable()
-    return Resolved(tuple(endpoints), errors, tuple(skipped))
+    return Resolved(tuple(endpoints), errors, tuple(skipped), refused_media)
 
 
 def nothing_routable() -> dict[str, dict[str, Any]]:
@@ -156,7 +159,7 @@ def _address_leg(element: Any, context: DialContext, path: str, errors: Errors) 
         errors[path] = _not_found(f"ID {element} not found")
         raise _Refused("the account has no realm")
     uri = f"{element}@{context.realm}"
-    return {
+    leg = {
         "Invite-Format": "loopback",
         "Route": element,
         "To-DID": element,
@@ -172,6 +175,7 @@ def _address_leg(element: Any, context: DialContext, path: str, errors: Errors) 
             "Ignore-Early-Media": "true",
         },
     }
+    return checked_leg(leg, {}, is_stored=True)
 
 
 def _sip_leg(text: str, context: DialContext, path: str, errors: Errors) -> dict[str, Any]:
@@ -180,7 +184,15 @@ def _sip_leg(text: str, context: DialContext, path: str, errors: Errors) -> dict
         errors[path] = _not_found(f"URI {text} is invalid")
         raise _Refused("not a SIP URI")
     sip = {"invite_format": "route", "route": uri.route, "realm": uri.domain, "username": uri.user}
-    return rich_endpoint({"sip": sip}, context)
+    device = {"sip": sip}
+    return checked_leg(rich_endpoint(device, context), device, is_stored=False)
+
+
+def _wrong_format(refused: FieldRefused, element: Any) -> dict[str, dict[str, Any]]:
+    if isinstance(element, Mapping):
+        return {"wrong_format": {"message": f"Value {refused.why}", "value": refused.value}}
+    # Whoever dials a stored document need not be allowed to read it.
+    return {"wrong_format": {"message": f"Value in {element[:64]}, or in what it inherits, {refused.why}"}}
 
 
 def _not_found(message: str) -> dict[str, dict[str, Any]]:
@@ -196,11 +208,7 @@ def _inline_legs(element: JSONObject, context: DialContext) -> list[dict[str, An
     if is_true(value_at(device, "do_not_disturb", "enabled")):
         raise _Refused("do not disturb")
     device["outbound_flags"] = None
-    legs = _rich_legs(device, context)
-    for leg in legs:
-        if not all(is_dial_safe(leg[header]) for header in _ADDRESS_HEADERS if header in leg):
-            raise _Refused("unsafe address")
-    return legs
+    return [checked_leg(leg, device, is_stored=False) for leg in _rich_legs(device, context)]
 
 
 def _document_legs(document_id: str, context: DialContext) -> list[dict[str, Any]]:
@@ -218,17 +226,18 @@ def _document_legs(document_id: str, context: DialContext) -> list[dict[str, Any
         raise _Refused("do not disturb")
     if context.config.endpoint_module == RICH_MODULE:
         merged["call_forward"] = merged_call_forward(document, context)
-        return _rich_legs(merged, context)
-    kind = _kind(merged, context)
-    if kind == "sip":
-        return _checked([thin_endpoint(merged, context)])
-    return _checked(_other_legs(kind, merged, context))
+        legs = _rich_legs(merged, context)
+    elif (kind := _kind(merged, context)) == "sip":
+        legs = [thin_endpoint(merged, context)]
+    else:
+        legs = _other_legs(kind, merged, context)
+    return [checked_leg(leg, merged, is_stored=True) for leg in legs]
 
 
 def _rich_legs(endpoint: JSONObject, context: DialContext) -> list[dict[str, Any]]:
     kind = _kind(endpoint, context)
     if kind != "sip":
-        return _checked(_other_legs(kind, endpoint, context))
+        return _other_legs(kind, endpoint, context)
     if endpoint.get("pvt_type") == "user":
         # A user has no address of its own, and the rich form does not look for the user's devices.
         raise _Refused("a user has no address")
@@ -238,7 +247,7 @@ def _rich_legs(endpoint: JSONObject, context: DialContext) -> list[dict[str, Any
         legs.append(forwarded_endpoint(endpoint, context))
     if not forwarded or not is_true(value_at(endpoint, "call_forward", "substitute")):
         legs.append(rich_endpoint(endpoint, context))
-    return _checked(legs)
+    return legs
 
 
 def _other_legs(kind: str, endpoint: JSONObject, context: DialContext) -> list[dict[str, Any]]:
@@ -251,12 +260,6 @@ def _other_legs(kind: str, endpoint: JSONObject, context: DialContext) -> list[d
         return [skype_endpoint(endpoint)]
     # Kazoo's core crashes on mobile devices and skips them (dial.md 2.3).
     raise _Refused(f"{kind} devices cannot be dialled")
-
-
-def _checked(legs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    if has_control_characters(legs):
-        raise _Refused("control characters")
-    return legs
 
 
 def _kind(endpoint: JSONObject, context: DialContext) -> str:

@@ -35,6 +35,8 @@ class EndpointConfig:
     sip_transport: str | None = None
     custom_sip_interface: str | None = None
     prompt_language: str = "en-us"
+    #: Addresses of inside services from which music on hold may come all the same.
+    private_hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from ..kapi.texts import HOLD_MEDIA
 from .endpoints_context import (
     NO_USER,
     DialContext,
@@ -24,12 +25,21 @@ from .endpoints_context import (
 )
 from .endpoints_formatters import apply_formatters
 from .endpoints_identity import EXTERNAL, callee_id_fields, caller_id_fields, presence_id, privacy_method
-from .endpoints_thin import fax_fields
-from .media import media_path
+from .endpoints_texts import FieldRefused
+from .endpoints_thin import fax_fields, with_identity
+from .media import MediaRefused, media_locator
 
 _TRANSPORTS: Final = frozenset({"tcp", "udp", "tls", "sctp"})
 _PUSH_DELAY_SECONDS: Final = 5
 _FAIL_ON_SINGLE_REJECT: Final = "USER_BUSY,CALL_REJECTED,NO_ANSWER,NORMAL_CLEARING,PROGRESS_TIMEOUT"
+
+
+class HoldMediaRefused(Exception):
+    """Music on hold is none that the account may have played."""
+
+    def __init__(self, media_id: str) -> None:
+        super().__init__(media_id)
+        self.media_id = media_id
 
 
 def rich_endpoint(endpoint: JSONObject, context: DialContext) -> dict[str, Any]:
@@ -64,7 +74,7 @@ def rich_endpoint(endpoint: JSONObject, context: DialContext) -> dict[str, Any]:
             **fax_fields(endpoint, context),
         }
     )
-    return apply_formatters(leg, object_at(endpoint, "formatters"))
+    return with_identity(apply_formatters(leg, object_at(endpoint, "formatters")), leg)
 
 
 def push_endpoint(endpoint: JSONObject, context: DialContext) -> dict[str, Any] | None:
@@ -185,9 +195,23 @@ def _media_fields(endpoint: JSONObject, context: DialContext) -> dict[str, Any]:
             "Ignore-Early-Media": "true" if is_true(media.get("ignore_early_media")) else None,
             "Bypass-Media": "true" if is_true(media.get("bypass_media")) else None,
             "Endpoint-Progress-Timeout": _progress_timeout(endpoint),
-            "Hold-Media": media_path(hold, context.account_id) if hold else None,
+            "Hold-Media": _hold_media(hold, context) if hold else None,
         }
     )
+
+
+def _hold_media(media_id: str, context: DialContext) -> str:
+    if not HOLD_MEDIA.fits(media_id):
+        raise FieldRefused("music_on_hold.media_id", HOLD_MEDIA.must, media_id)
+    try:
+        return media_locator(
+            media_id,
+            context.account_id,
+            context.conference_id,
+            allow_private_hosts=context.config.private_hosts,
+        )
+    except MediaRefused as refused:
+        raise HoldMediaRefused(media_id) from refused
 
 
 def _progress_timeout(endpoint: JSONObject) -> str | None:

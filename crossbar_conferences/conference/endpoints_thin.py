@@ -5,11 +5,13 @@ Source: dial.md 2.5; fax dial.md 2.6, E9.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from .endpoints_context import DialContext, JSONObject, is_true, object_at, value_at
 from .endpoints_formatters import apply_formatters
 from .endpoints_identity import callee_id_fields, caller_id_fields, presence_id, privacy_method
+
+_IDENTITY: Final = ("Account-ID", "Endpoint-ID", "Endpoint-URI", "Invite-Format")
 
 
 def thin_endpoint(merged: JSONObject, context: DialContext) -> dict[str, Any]:
@@ -30,7 +32,16 @@ def thin_endpoint(merged: JSONObject, context: DialContext) -> dict[str, Any]:
         "Endpoint-Actions": {},
         **fax_fields(merged, context),
     }
-    return apply_formatters(endpoint, object_at(merged, "formatters"))
+    return with_identity(apply_formatters(endpoint, object_at(merged, "formatters")), endpoint)
+
+
+def with_identity(formatted: dict[str, Any], built: JSONObject) -> dict[str, Any]:
+    """A formatted endpoint that still says who is called, and how.
+
+    Formatters rewrite any field by its name; these are no numbers or names, and a rule for them could
+    name a device of another account.
+    """
+    return formatted | {header: built[header] for header in _IDENTITY if header in built}
 
 
 def fax_fields(merged: JSONObject, context: DialContext) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """A strict reader of the SIP URIs that may be dialled.
 
-Source: dial.md 3.2. Narrower than RFC 3261 in one way: characters that quote or separate in the
-switch's dial strings are refused (anchors.md 0.8), since the URI becomes a route as it stands.
+Source: dial.md 3.2. Narrower than RFC 3261, since the URI becomes a route as it stands
+(real-switch.md D.3): what quotes, separates or ends a block in the switch's dial strings is refused,
+IPv6 addresses in brackets with it; and so is a slash before the parameters, since
+``sip:loopback/1000@…`` is no SIP address to ecallmgr but another kind of endpoint.
 """
 
 from __future__ import annotations
@@ -14,11 +16,11 @@ SCHEME: Final = "sip:"
 _MAXIMUM_LENGTH: Final = 512
 _HOST_LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
 _URI: Final = re.compile(
-    r"(?:(?P<user>[A-Za-z0-9_.!~*%&=+;?/#-]+)(?::(?P<password>[A-Za-z0-9_.!~*%&=+-]*))?@)?"
-    rf"(?P<host>{_HOST_LABEL}(?:\.{_HOST_LABEL})*\.?|\[[0-9A-Fa-f:.]{{2,45}}\])"
+    r"(?:(?P<user>[A-Za-z0-9_.~*%&=+;?#-]+)(?::(?P<password>[A-Za-z0-9_.~*%&=+-]*))?@)?"
+    rf"(?P<host>{_HOST_LABEL}(?:\.{_HOST_LABEL})*\.?)"
     r"(?::(?P<port>[0-9]{1,5}))?"
-    r"(?P<parameters>(?:;[A-Za-z0-9_.!~*%+/:=&@-]+)*)"
-    r"(?P<headers>\?[A-Za-z0-9_.!~*%+/:=&;@?-]*)?",
+    r"(?P<parameters>(?:;[A-Za-z0-9_.~*%+/:=&@-]+)*)"
+    r"(?P<headers>\?[A-Za-z0-9_.~*%+/:=&;@?-]*)?",
     re.ASCII,
 )
 _HIGHEST_PORT: Final = 65535

@@ -5,11 +5,30 @@ Pure text work: nothing is looked up, nothing checked to exist. Source: data.md 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 #: Addresses of files on the switch, and of what runs code there.
 _FILE_SCHEMES: Final = frozenset({"file", "vlc", "lua", "python", "javascript", "api"})
 _AS_IT_IS: Final = ("/system_media", "system_media")
+
+
+class MediaRefused(ValueError):
+    """The media is none that the account may have played."""
+
+
+def media_locator(
+    text: str,
+    account_id: str,
+    conference_id: str | None = None,
+    *,
+    allow_private_hosts: Iterable[str] = (),
+) -> str:
+    """The Media-Name to send for a media id or address; raises `MediaRefused`."""
+    path = media_path(text, account_id)
+    if not is_reachable_media(path, account_id):
+        raise MediaRefused
+    return path
 
 
 def media_path(media_id: str, account_id: str) -> str:

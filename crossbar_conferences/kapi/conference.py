@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from . import gate
 from .commands import COMMANDS
 from .messages import DEFAULT_HEADERS, Definition, MessageInvalid, Origin, Outgoing, build, check, matches
 from .routing import CONFERENCE, encode
@@ -119,11 +120,13 @@ def command(
     """A command to a running conference; nobody answers it.
 
     ``fields`` are headers of `COMMANDS`, such as ``{"Participant-ID": 7}``. Kazoo speaks these as
-    ``origins.KAPPS_CONFERENCE``, but ``vars`` as ``origins.CROSSBAR``. Raises `MessageInvalid`."""
+    ``origins.KAPPS_CONFERENCE``, but ``vars`` as ``origins.CROSSBAR``. Raises `MessageInvalid`; for a
+    field that the gate keeps back, `shapes.Refused`, which is one."""
     definition = COMMANDS.get(application_name)
     if definition is None:
         raise MessageInvalid(f"there is no conference command {application_name!r}")
     body = build(definition, {**fields, "Conference-ID": conference_id}, origin, msg_id)
+    gate.admit_body(body)
     return Outgoing(CONFERENCE, command_key(conference_id), body)
 
 
@@ -134,6 +137,7 @@ def dial(zone: str, fields: Mapping[str, Any], origin: Origin, msg_id: str | Non
     body = build(COMMANDS["dial"], fields, origin, msg_id)
     if "Timeout" not in body:
         raise MessageInvalid("Timeout is missing")
+    gate.admit_body(body)
     return Outgoing(CONFERENCE, command_key(zone), body)
 
 

@@ -296,7 +296,10 @@ async def test_malformed_messages(bench: Bench) -> None:
         for body, content_type, _ in MALFORMED:
             await bench.publish_raw("conference", f"conference.event.{token}", body, content_type)
         fields = {"Event": "lock", "Conference-ID": token, "Instance-ID": "i", "Account-ID": "a"}
-        await bus.cast(conference.event(fields, bus.origin(*origins.FREESWITCH)))
+        event = conference.event(fields, bus.origin(*origins.FREESWITCH))
+        await bench.publish_raw(
+            event.exchange, event.routing_key, orjson.dumps(event.body), "application/json"
+        )
         async with asyncio.timeout(PATIENCE):
             await heard.wait()
     for kind in {kind for _, _, kind in MALFORMED}:

@@ -93,8 +93,8 @@ class Api:
         return await self.bus.call(outgoing, conference.is_dial_answer, PATIENCE_SECONDS)
 
     async def publish(self, outgoing: Outgoing) -> None:
-        """Publish anything."""
-        await self.bus.cast(outgoing)
+        """Publish anything, also what our own bus would keep back."""
+        await self._transport.publish(outgoing.exchange, outgoing.routing_key, orjson.dumps(outgoing.body))
 
     async def advertise(self, cluster: Cluster) -> None:
         """Say that we are there, as heartbeats do, and wait until every node has heard it."""

@@ -13,6 +13,7 @@ from crossbar_conferences.broker.bus import Bus
 from crossbar_conferences.broker.memory import MemoryBroker, MemoryTransport
 from crossbar_conferences.broker.port import Binding, CallTimeout
 from crossbar_conferences.kapi import call
+from crossbar_conferences.kapi import conference as kapi_conference
 from crossbar_conferences.kapi.messages import Outgoing
 from crossbar_conferences.switch.cluster import Cluster, PlanInvalid, ZonePlan
 from crossbar_conferences.switch.node import NodeOptions
@@ -437,7 +438,9 @@ async def test_many_commands_at_once(cluster: Cluster, api: Api, room: str, acco
     steps = [("lock", {}), ("mute_participant", {"Participant_ID": 2}), ("kick", {"Participant_ID": 9})]
     steps += [("unlock", {}), ("unmute_participant", {"Participant_ID": 2})]
     await asyncio.gather(*(api.command(name, room, **fields) for _ in range(30) for name, fields in steps))
-    await api.command("kick", room, Participant_ID="all")
+    kick = kapi_conference.command("kick", room, {}, api.origin).body
+    everybody = {**kick, "Participant-ID": "all"}
+    await api.publish(Outgoing("conference", f"conference.command.{room}", everybody))
     once = ["lock", "mute-member:2", "unlock", "unmute-member:2"]
     assert await api.names(123) == [*once * 30, "del-member:1", "del-member:2", "conference-destroy"]
     await settled(cluster, 151)

@@ -713,9 +713,12 @@ def test_inline_devices_obey_their_own_switches() -> None:
 
 
 def test_stored_control_characters_are_not_dialled() -> None:
-    """A document with a line break in what would be sent gives no leg."""
+    """A document with a line break in what would be sent gives no leg, and the field is named."""
     device = {**DOCUMENTS[D2], "sip": {"username": "a\r\nb"}}
-    assert resolved(D2, more={D2: device}).endpoints == ()
+    for config in (EndpointConfig(), RICH):
+        found = resolved(D2, more={D2: device}, config=config)
+        assert found.endpoints == ()
+        assert any(path.startswith("data.endpoints.1.") for path in found.errors)
 
 
 def test_skype() -> None:

@@ -158,7 +158,7 @@ def test_conference_error() -> None:
 
 def test_dial() -> None:
     """A dial goes to a zone with a whole number of seconds; endpoints pass as they are."""
-    endpoints = [{"Route": "5551234", "Colour": "", "Custom-Channel-Vars": {"Account-ID": "a"}}]
+    endpoints = [{"Route": "5551234", "To-DID": "", "Custom-Channel-Vars": {"Account-ID": "a"}}]
     fields = {
         "Account-ID": "acct",
         "Conference-ID": "room",
