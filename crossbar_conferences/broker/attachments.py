@@ -16,6 +16,7 @@ from aio_pika.abc import AbstractChannel
 
 from .dispatch import Dispatcher
 from .faults import CONSUMER_REFUSED, Fault, Faults
+from .leniency import is_readable
 from .links import Link, RabbitOptions, Tenure
 from .names import federated_queue_name
 from .port import Binding, Delivery, Queue
@@ -163,6 +164,7 @@ class Attachment:
                 timestamp=stamp_number(properties.timestamp),
                 broker_zone=self.link.zone,
                 content_encoding=properties.content_encoding,
+                readable=is_readable(message.header),
             )
         )
 

@@ -20,6 +20,7 @@ from .attachments import Attachment
 from .counters import TransportCounters
 from .dispatch import Dispatcher
 from .faults import Fault, Faults
+from .leniency import install
 from .links import Link, RabbitOptions, Tenure
 from .names import check_exchange, check_routing_key, private_queue_name
 from .port import (
@@ -32,7 +33,6 @@ from .port import (
     Queue,
     StateListener,
 )
-from .timestamps import install
 
 install()
 
