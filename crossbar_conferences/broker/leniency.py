@@ -52,4 +52,4 @@ def install() -> None:
     """Teach pamqp Kazoo's stamps, and to live with what it cannot read; may be called again."""
     timestamps.install()
     decode.METHODS["shortstr"] = decode_short_text
-    ContentHeader.unmarshal = _unmarshal  # type: ignore[method-assign]
+    ContentHeader.unmarshal = _unmarshal  # type: ignore[assignment, method-assign]

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from ..errors import CrossbarConferencesError
 from .counters import TransportCounters
-from .faults import Fault
+from .faults import Fault, Repair
 
 
 class BrokerError(CrossbarConferencesError):
@@ -117,6 +117,11 @@ class Transport(Protocol):
     @property
     def faults(self) -> tuple[Fault, ...]:
         """What is wrong with the brokers right now."""
+        ...
+
+    @property
+    def repairs(self) -> tuple[Repair, ...]:
+        """What was wrong with the brokers and was made good in the last minutes."""
         ...
 
     @property
