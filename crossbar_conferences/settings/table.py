@@ -99,6 +99,13 @@ class Settings:
         minimum=0,
         maximum=64,
     )
+    worker_silence_seconds: float = _row(
+        "number",
+        10.0,
+        "how long a worker may give no sign of life until it is killed and replaced, in seconds",
+        minimum=1,
+        maximum=3600,
+    )
     reuse_port: bool = _row("boolean", False, "let several processes listen on the same ports")
     websocket_host: str = _row("text", "127.0.0.1", "address that the websocket listens on")
     websocket_port: int = _port(5555, "port of the websocket")
