@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
+from .addresses import NetworkInvalid, TrustedProxies
 from .api.actions import Actions
 from .api.body import BodyLimits
 from .api.conferences import CollectionHandler, DocumentHandler
@@ -34,6 +35,7 @@ from .api.sockets import CatalogueHandler, SocketHandler, SocketsHandler
 from .auth.buckets import TokenBuckets
 from .auth.charging import Charger, OwnCharger
 from .auth.gate import AuthRoom
+from .auth.guesses import Guesses
 from .auth.system_config import CrossbarConfig, SystemConfig
 from .broker.bus import Bus
 from .broker.port import Binding, Delivery, Queue, Transport
@@ -117,6 +119,7 @@ class Service:
         self.charger: Charger = (
             OwnCharger(TokenBuckets(limit=settings.rate_buckets)) if share is None else share.charger
         )
+        self.guesses: Guesses = Guesses(self.charger)
         self.feed: EventFeed = EventFeed(self.bus, clock)
         self.cache: DocumentCache = DocumentCache(
             store, steady, limit=settings.document_cache_size, keep=settings.document_cache_seconds
@@ -131,6 +134,7 @@ class Service:
             self.system,
             key_cache_size=settings.key_cache_size,
             basic_cache_size=settings.basic_cache_size,
+            guesses=self.guesses,
             clock=clock,
             changes=self.cache,
         )
@@ -253,8 +257,9 @@ class Service:
         proxies = settings.reverse_proxies
         if proxies is None:
             proxies = tuple(config.reverse_proxies) if config.check_reverse_proxies else ()
-        self.sockets = self._socket_server(frozenset(proxies))
-        pipeline = self._pipeline(frozenset(proxies), config.include_auth_token)
+        trusted = TrustedProxies(self._readable(proxies))
+        self.sockets = self._socket_server(trusted)
+        pipeline = self._pipeline(trusted, config.include_auth_token)
         listen = self.listeners.listen
         self._stack.push_async_callback(self.listeners.close)
         await listen("api", pipeline.handle, settings.http_host, settings.http_port)
@@ -274,7 +279,7 @@ class Service:
         if not await self.load.over(self.settings.shutdown_timeout_seconds):
             log.warning("requests_cut_short", running=self.load.running)
 
-    def _pipeline(self, proxies: frozenset[str], include_auth_token: bool) -> Pipeline:
+    def _pipeline(self, proxies: TrustedProxies, include_auth_token: bool) -> Pipeline:
         settings = self.settings
         gate = Gate(
             self.auth,
@@ -318,7 +323,7 @@ class Service:
             "participant": ParticipantHandler(reader, actions),
             "email_invite": InvitesHandler(reader, self.documents, self.inviter, repeats),
             "public_link": PublicLinkHandler(links),
-            "guest_login": GuestLoginHandler(links, gate),
+            "guest_login": GuestLoginHandler(links, gate, self.guesses),
             "websocket_catalogue": CatalogueHandler(),
             "websockets": SocketsHandler(self.sockets),
             "websocket": SocketHandler(self.sockets),
@@ -342,7 +347,7 @@ class Service:
             load=self.load,
         )
 
-    def _socket_server(self, proxies: frozenset[str]) -> SocketServer:
+    def _socket_server(self, proxies: TrustedProxies) -> SocketServer:
         settings = self.settings
         limits = SessionLimits(queue=settings.websocket_queue)
 
@@ -369,6 +374,16 @@ class Service:
             ),
             trusted=proxies,
         )
+
+    def _readable(self, proxies: Iterable[str]) -> Iterator[str]:
+        """Those that are addresses or networks: whoever may be anybody is not trusted."""
+        for text in proxies:
+            try:
+                TrustedProxies([text])
+            except NetworkInvalid:
+                log.warning("reverse_proxy_unreadable", text=text[:64])
+            else:
+                yield text
 
     async def _crossbar_config(self) -> CrossbarConfig:
         try:

@@ -8,14 +8,18 @@ Source: realtime-ui-tests.md D.2.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
+from ..addresses import limited_as
+from ..auth import guesses
 from ..auth.access import expired_at, is_enabled
+from ..auth.failures import TooManyRequests
 from ..auth.gate import AuthRoom
+from ..auth.guesses import Guesses
 from ..auth.mint import MintError, mint
 from ..auth.port import Documents as ReadDocuments
 from ..auth.port import live_document
@@ -28,7 +32,7 @@ from ..store.names import account_database
 from ..store.port import DocumentMissing
 from .errors import ApiError, bad_identifier, validation_error
 from .exchange import Exchange
-from .gate import Gate
+from .gate import Gate, as_error
 
 log = structlog.get_logger(__name__)
 
@@ -126,6 +130,7 @@ class GuestLoginHandler:
 
     links: Links
     gate: Gate
+    guesses: Guesses
 
     async def validate(self, exchange: Exchange) -> None:
         """Dear on purpose: PINs must not be guessed. Every failure looks the same."""
@@ -134,7 +139,10 @@ class GuestLoginHandler:
         checked = validate("conference_auth", exchange.data)
         if checked.errors:
             raise validation_error(checked.errors)
-        exchange.prepared = await self._find(checked.value)
+        try:
+            exchange.prepared = await self._find(checked.value, limited_as(exchange.client_ip))
+        except TooManyRequests as failure:
+            raise as_error(failure) from None
 
     async def execute(self, exchange: Exchange) -> None:
         """Answer like a login does: the token in the envelope, whom it is for in the data."""
@@ -152,7 +160,7 @@ class GuestLoginHandler:
             "conference_name": document.get("name"),
         }
 
-    async def _find(self, request: Mapping[str, Any]) -> tuple[str, Mapping[str, Any], str]:
+    async def _find(self, request: Mapping[str, Any], client: str) -> tuple[str, Mapping[str, Any], str]:
         name = re.sub("[^a-z0-9]", "", request["account_name"].lower())
         accounts = await self.links.documents.accounts_named(name) if name else []
         if len(accounts) != 1:
@@ -160,8 +168,18 @@ class GuestLoginHandler:
         account = await self.links.auth.account(accounts[0])
         if account is None or not is_enabled(account) or expired_at(account, self.links.clock()) is not None:
             raise _invalid()
-        pin = request["conference_pin"]
         named = await self.links.documents.conferences_named(accounts[0], request["conference_name"])
+        # By what was found, since the store may find one under several spellings; what was not found is
+        # limited alike, so that nobody learns which names there are.
+        ids = [str(document["_id"]) for document in named] or [f"named {request['conference_name']}"]
+        pin = request["conference_pin"]
+        subjects = [guesses.guests(accounts[0]), *(guesses.conference(accounts[0], one) for one in ids)]
+        async with self.guesses.guess(ApiError, *subjects, by=(accounts[0], *ids, client)):
+            return accounts[0], await self._meant(account, named, pin), pin
+
+    async def _meant(
+        self, account: Mapping[str, Any], named: Sequence[Mapping[str, Any]], pin: str
+    ) -> Mapping[str, Any]:
         meant = [
             document
             for document in named
@@ -169,7 +187,7 @@ class GuestLoginHandler:
         ]
         if len(meant) != 1 or await self.links.domain(account) is None:
             raise _invalid()
-        return accounts[0], meant[0], pin
+        return meant[0]
 
 
 def _pins(document: Mapping[str, Any]) -> list[str]:

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
+from ..addresses import TrustedProxies
 from .body import BodyLimits, check_query, read_body, read_query, too_large
 from .exchange import Exchange
 
@@ -25,10 +26,10 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Reception:
-    """Reads requests. ``trusted_proxies``: addresses that may say for whom they ask."""
+    """Reads requests. ``trusted_proxies``: those that may say for whom they ask."""
 
     body_limits: BodyLimits
-    trusted_proxies: frozenset[str]
+    trusted_proxies: TrustedProxies
 
     def exchange(self, request: web.BaseRequest) -> Exchange:
         """What can be said of a request before its body was read."""
@@ -41,7 +42,7 @@ class Reception:
             tokens=tokens,
             query=read_query(raw_query) if raw_query else {},
             headers=headers,
-            client_ip=self._client_ip(request, headers),
+            client_ip=self.trusted_proxies.client(request.remote, headers.getall("X-Forwarded-For", ())),
             request_id=request_id(headers),
             verb=method,
         )
@@ -85,12 +86,6 @@ class Reception:
             if len(raw) > limit:
                 raise too_large(limit)
         return bytes(raw)
-
-    def _client_ip(self, request: web.BaseRequest, headers: Mapping[str, str]) -> str:
-        peer = request.remote or "unknown"
-        forwarded = headers.get("X-Forwarded-For")
-        # Kazoo takes the header's whole text, from a proxy that it trusts (data.md 8).
-        return forwarded[:256] if forwarded and peer in self.trusted_proxies else peer
 
 
 def read_path(raw_path: str) -> tuple[str, tuple[str, ...]]:

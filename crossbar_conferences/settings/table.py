@@ -14,7 +14,9 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
-Kind = Literal["text", "integer", "number", "boolean", "choice", "texts", "url", "urls", "zone_urls"]
+Kind = Literal[
+    "text", "integer", "number", "boolean", "choice", "texts", "networks", "url", "urls", "zone_urls"
+]
 
 ENVIRONMENT_PREFIX: Final = "CROSSBAR_CONFERENCES_"
 
@@ -141,9 +143,10 @@ class Settings:
     concurrent_requests: int = _count(1000, "requests served at once; more are refused")
     max_page_size: int = _count(1000, "largest page of a list")
     reverse_proxies: tuple[str, ...] | None = _row(
-        "texts",
+        "networks",
         None,
-        "addresses whose X-Forwarded-For is believed; by default those of system_config/crossbar",
+        "addresses and networks of proxies whose X-Forwarded-For is believed; by default those of"
+        " system_config/crossbar",
     )
     # Who this node is.
     node_name: str = _row(

@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from ..addresses import TrustedProxies, limited_as
 from ..auth.failures import AuthFailure
 from ..errors import CrossbarConferencesError
 from ..tasks import end
@@ -74,7 +75,7 @@ class SocketServer:
         make_session: Callable[[str, str, str], Session],
         limits: ServerLimits,
         *,
-        trusted: frozenset[str],
+        trusted: TrustedProxies,
     ) -> None:
         self.sessions: dict[str, Session] = {}
         self.dropped_slow = 0
@@ -115,18 +116,19 @@ class SocketServer:
         )
         if not socket.can_prepare(request).ok:
             return web.Response(status=426, headers={"upgrade": "websocket"})
-        source = self._source(request)
-        if self._limits.per_address and self._addresses[source] >= self._limits.per_address:
+        source = self._trusted.client(request.remote, request.headers.getall("X-Forwarded-For", ()))
+        limited = limited_as(source)
+        if self._limits.per_address and self._addresses[limited] >= self._limits.per_address:
             return web.Response(status=429)
         if self._limits.total and self._addresses.total() >= self._limits.total:
             return web.Response(status=503)
-        self._addresses[source] += 1
+        self._addresses[limited] += 1
         try:
             return await self._serve(request, socket, source)
         finally:
-            self._addresses[source] -= 1
-            if not self._addresses[source]:
-                del self._addresses[source]
+            self._addresses[limited] -= 1
+            if not self._addresses[limited]:
+                del self._addresses[limited]
 
     async def _serve(
         self, request: web.BaseRequest, socket: web.WebSocketResponse, source: str
@@ -258,16 +260,6 @@ class SocketServer:
             self._accounts[account_id] -= 1
             if not self._accounts[account_id]:
                 del self._accounts[account_id]
-
-    def _source(self, request: web.BaseRequest) -> str:
-        """The client's address: the last one before the proxies that are trusted.
-
-        Whatever stands further left in the header was written by the client itself."""
-        source = request.remote or "unknown"
-        forwarded = [one.strip() for one in request.headers.get("X-Forwarded-For", "").split(",")]
-        while source in self._trusted and forwarded:
-            source = forwarded.pop()[:64] or source
-        return source
 
     def _session(self, request: web.BaseRequest, source: str) -> Session:
         transport = request.transport

@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from crossbar_conferences.addresses import TrustedProxies
 from crossbar_conferences.conference import presentation
 from crossbar_conferences.conference.rooms import Room
 from crossbar_conferences.sockets.server import ServerLimits, SocketServer
@@ -84,7 +85,7 @@ async def start() -> AsyncIterator[Callable[..., object]]:
             server = SocketServer(
                 session,
                 replace(ServerLimits(), **limits),  # type: ignore[arg-type]
-                trusted=frozenset({trusted}) if trusted else frozenset(),
+                trusted=TrustedProxies([trusted] if trusted else []),
             )
             streams = EventStreams(
                 world.hub, lambda: 0.0, presentation.metadata, StreamLimits(queue=queue, keep_alive=0.05)
