@@ -181,6 +181,7 @@ class Link:
         """From one connect to the end of that connection. Raises when it doesn't come about."""
         opened: list[Connection] = []
         markers: Markers | None = None
+        verifying: asyncio.Task[None] | None = None
         try:
             reading = await self._open("reading")
             opened.append(reading)
@@ -200,8 +201,8 @@ class Link:
             _log.info("broker_connected", broker=self.name, zone=self.zone)
             self.connection = reading
             self._changed(self)
-            while not await _first(lost, self._options.verify):
-                await self._verify(reading, markers)
+            verifying = asyncio.create_task(self._verify(reading, markers), name="verify exchanges")
+            await _first(lost)
             _log.warning("broker_lost", broker=self.name, zone=self.zone)
             self._faults.add(Fault(UNREACHABLE, self.name, detail="connection lost"))
         finally:
@@ -209,8 +210,13 @@ class Link:
             self._faults.clear(self.name, BLOCKED)
             if was_up:
                 self._changed(self)
-            await _farewell(markers)
+            if verifying is not None:
+                verifying.cancel()
+            if not any(connection.lost.is_set() for connection in opened):
+                await _farewell(markers)
             await asyncio.gather(*(connection.close() for connection in opened))
+            # Last: what it waits for may only end with the connection.
+            await end(verifying)
 
     async def _open(self, purpose: str) -> Connection:
         return await Connection.open(
@@ -262,20 +268,25 @@ class Link:
             return None
 
     async def _verify(self, connection: Connection, markers: Markers | None) -> None:
-        """Declare what somebody deleted, and have what was bound to it bound anew."""
-        try:
-            await self._declare_exchanges(connection)
-            async with asyncio.timeout(self._options.operate_within):
-                deleted = await markers.vanished() if markers is not None else []
-        except Exception as error:  # whether the connection is lost is found out by itself
-            if not connection.lost.is_set():
-                self._complaints.complain("exchanges_unverified", type(error).__name__, broker=self.name)
-            return
-        for exchange in deleted:
+        """Declare what somebody deleted, and have what was bound to it bound anew, again and again."""
+        while True:
+            await asyncio.sleep(self._options.verify)
+            try:
+                await self._declare_exchanges(connection)
+                async with asyncio.timeout(self._options.operate_within):
+                    deleted = await markers.vanished() if markers is not None else []
+            except Exception as error:  # whether the connection is lost is found out by itself
+                if not connection.lost.is_set():
+                    self._complaints.complain("exchanges_unverified", type(error).__name__, broker=self.name)
+            else:
+                self._note_deleted(deleted)
+
+    def _note_deleted(self, exchanges: Collection[str]) -> None:
+        for exchange in exchanges:
             _log.error("exchange_was_deleted", broker=self.name, zone=self.zone, exchange=exchange)
             self._faults.repaired(Fault(EXCHANGE_DELETED, self.name, exchange))
-        if deleted:
-            self._unbound(self, deleted)
+        if exchanges:
+            self._unbound(self, exchanges)
 
     def _note_failure(self, error: Exception) -> None:
         refused = isinstance(
@@ -295,14 +306,13 @@ class Link:
             )
 
 
-async def _first(events: list[asyncio.Event], within: float) -> bool:
-    """Wait until one of these is set, for so many seconds; whether one is."""
+async def _first(events: list[asyncio.Event]) -> None:
+    """Wait until one of these is set."""
     tasks = [asyncio.create_task(event.wait()) for event in events]
     try:
-        done, _ = await asyncio.wait(tasks, timeout=within, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
         await end(*tasks)
-    return bool(done)
 
 
 async def _farewell(markers: Markers | None) -> None:

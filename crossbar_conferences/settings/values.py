@@ -76,8 +76,8 @@ def _networks(setting: Setting, text: str, origin: str) -> tuple[str, ...]:
     given = _texts(setting, text, origin)
     try:
         TrustedProxies(given)
-    except NetworkInvalid as error:
-        raise SettingsError(origin, f"{setting.name}: {error}") from None
+    except NetworkInvalid:
+        raise SettingsError(origin, f"{setting.name} must be addresses or networks") from None
     return given
 
 
