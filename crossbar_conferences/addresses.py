@@ -56,6 +56,19 @@ class TrustedProxies:
         self._networks = tuple(networks)
         self._known = lru_cache(_KNOWN)(self._client)
 
+    @classmethod
+    def of_readable(cls, texts: Iterable[str]) -> tuple[TrustedProxies, list[str]]:
+        """Of those texts that can be read, and the others: whoever may be anybody is not trusted."""
+        readable, unreadable = [], []
+        for text in texts:
+            try:
+                cls([text])
+            except NetworkInvalid:
+                unreadable.append(text[:64])
+            else:
+                readable.append(text)
+        return cls(readable), unreadable
+
     def client(self, peer: str | None, forwarded: Sequence[str] = ()) -> str:
         """The client's address in its usual spelling.
 

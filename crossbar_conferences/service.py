@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
-from .addresses import NetworkInvalid, TrustedProxies
+from .addresses import TrustedProxies
 from .api.actions import Actions
 from .api.body import BodyLimits
 from .api.conferences import CollectionHandler, DocumentHandler
@@ -257,7 +257,9 @@ class Service:
         proxies = settings.reverse_proxies
         if proxies is None:
             proxies = tuple(config.reverse_proxies) if config.check_reverse_proxies else ()
-        trusted = TrustedProxies(self._readable(proxies))
+        trusted, unreadable = TrustedProxies.of_readable(proxies)
+        if unreadable:
+            log.warning("reverse_proxies_unreadable", texts=unreadable)
         self.sockets = self._socket_server(trusted)
         pipeline = self._pipeline(trusted, config.include_auth_token)
         listen = self.listeners.listen
@@ -374,16 +376,6 @@ class Service:
             ),
             trusted=proxies,
         )
-
-    def _readable(self, proxies: Iterable[str]) -> Iterator[str]:
-        """Those that are addresses or networks: whoever may be anybody is not trusted."""
-        for text in proxies:
-            try:
-                TrustedProxies([text])
-            except NetworkInvalid:
-                log.warning("reverse_proxy_unreadable", text=text[:64])
-            else:
-                yield text
 
     async def _crossbar_config(self) -> CrossbarConfig:
         try:

@@ -6,9 +6,11 @@ Source: amqp.md 1.2, 2.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import aiormq.exceptions
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
     from .attachments import Attachment
 
 _log = structlog.get_logger(__name__)
+
+#: How RabbitMQ says that what was published to is not there.
+_NO_EXCHANGE = re.compile(r"no exchange '([^']{1,127})'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +235,15 @@ class Link:
         async with asyncio.timeout(self._options.connect_within):
             channels = await connection.channel(), await connection.channel(confirms=True)
             for channel in channels:
-                channel.close_callbacks.add(lambda *_: closed.set())
+                channel.close_callbacks.add(partial(self._on_publisher_closed, closed))
             return await Publisher.open(*channels, self._on_blocked)
+
+    def _on_publisher_closed(self, closed: asyncio.Event, _: Any, error: BaseException | None) -> None:
+        found = _NO_EXCHANGE.search(str(error))
+        if found is not None:
+            # Something was published before the next look: the connection is made anew, and the exchange.
+            self._note_deleted([found[1]])
+        closed.set()
 
     def _on_blocked(self, blocked: bool) -> None:
         if not blocked:

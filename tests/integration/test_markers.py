@@ -58,6 +58,23 @@ async def test_a_deleted_exchange_is_noticed_and_bound_anew(
         await stock.exchange_delete(exchange)
 
 
+async def test_what_is_published_into_nothing_says_so(
+    amqp_url: str, stock: aio_pika.abc.AbstractChannel
+) -> None:
+    """Publishing to an exchange that was just deleted makes the connection and the exchange anew."""
+    name, inbox = unique("exchange"), Inbox()
+    transport = RabbitTransport([amqp_url], options=replace(FAST, verify=60.0), exchanges={name: "topic"})
+    async with running(transport):
+        await transport.consume(inbox, [Binding(name, "a")])
+        await stock.exchange_delete(name)
+        await transport.publish(name, "a", b"lost")
+        await eventually(lambda: transport.counters.connected == 2 and transport.connected)
+        assert (EXCHANGE_DELETED, name) in [(one.fault.kind, one.fault.subject) for one in transport.repairs]
+        await transport.publish(name, "a", b"heard")
+        assert await inbox.wait(1) == [b"heard"]
+    await stock.exchange_delete(name)
+
+
 async def test_one_of_other_flags_is_put_right_once_it_is_deleted(
     amqp_url: str, stock: aio_pika.abc.AbstractChannel
 ) -> None:

@@ -127,6 +127,9 @@ def test_what_is_no_network(text: str) -> None:
     """A name or half an address is told, not passed over."""
     with pytest.raises(NetworkInvalid):
         TrustedProxies([text])
+    # From the database, where nobody can be asked, the others count.
+    proxies, unreadable = TrustedProxies.of_readable([text, PROXY])
+    assert proxies.client(PROXY, [CLIENT]) == CLIENT and unreadable == [text]
 
 
 def test_ipv6_clients_are_limited_by_network() -> None:
