@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from .api.envelope import dumps
-from .broker.faults import BLOCKED
+from .broker.faults import BLOCKED, QUEUE_LOST
 from .describe import asyncapi, openapi
 from .store.port import StoreError
 from .version import version
@@ -84,7 +84,23 @@ class Operations:
             if fault.kind == BLOCKED:
                 reason = f"the message broker {fault.broker} takes no messages: {fault.detail}"
                 return {"ok": False, "reason": reason}
-        return {"ok": True, "zone": self._service.bus.zone}
+            if fault.kind == QUEUE_LOST:
+                reason = f"the queue {fault.subject} at {fault.broker} was lost and is made anew"
+                return {"ok": False, "reason": reason}
+        return {"ok": True, "zone": self._service.bus.zone, **self._repairs()}
+
+    def _repairs(self) -> dict[str, object]:
+        """What was made good in the last minutes, if anything: commands or events may have been missed."""
+        found = [
+            {
+                "found": repair.fault.kind,
+                "subject": repair.fault.subject,
+                "broker": repair.fault.broker,
+                "seconds_ago": round(repair.age),
+            }
+            for repair in self._service.bus.transport.repairs
+        ]
+        return {"repaired": found} if found else {}
 
     def _media(self) -> dict[str, object]:
         nodes = [node.name for node in self._service.bus.nodes.all("ecallmgr")]

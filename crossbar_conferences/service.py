@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from .addresses import TrustedProxies
 from .api.actions import Actions
 from .api.body import BodyLimits
 from .api.conferences import CollectionHandler, DocumentHandler
@@ -36,6 +37,7 @@ from .api.standing import Standing
 from .auth.buckets import TokenBuckets
 from .auth.charging import Charger, OwnCharger
 from .auth.gate import AuthRoom
+from .auth.guesses import Guesses
 from .auth.guest_keys import GuestKeys
 from .auth.system_config import CrossbarConfig, SystemConfig
 from .broker.bus import Bus
@@ -124,6 +126,7 @@ class Service:
         self.charger: Charger = (
             OwnCharger(TokenBuckets(limit=settings.rate_buckets)) if share is None else share.charger
         )
+        self.guesses: Guesses = Guesses(self.charger)
         self.feed: EventFeed = EventFeed(self.bus, clock)
         self.cache: DocumentCache = DocumentCache(
             store,
@@ -146,6 +149,7 @@ class Service:
             self.system,
             key_cache_size=settings.key_cache_size,
             basic_cache_size=settings.basic_cache_size,
+            guesses=self.guesses,
             clock=clock,
             changes=self.cache,
             guest_keys=GuestKeys(store, steady),
@@ -271,8 +275,11 @@ class Service:
         proxies = settings.reverse_proxies
         if proxies is None:
             proxies = tuple(config.reverse_proxies) if config.check_reverse_proxies else ()
-        self.sockets = self.room.server(frozenset(proxies))
-        pipeline = self._pipeline(frozenset(proxies), config.include_auth_token)
+        trusted, unreadable = TrustedProxies.of_readable(proxies)
+        if unreadable:
+            log.warning("reverse_proxies_unreadable", texts=unreadable)
+        self.sockets = self.room.server(trusted)
+        pipeline = self._pipeline(trusted, config.include_auth_token)
         listen = self.listeners.listen
         self._stack.push_async_callback(self.listeners.close)
         await listen("api", pipeline.handle, settings.http_host, settings.http_port)
@@ -292,7 +299,7 @@ class Service:
         if not await self.load.over(self.settings.shutdown_timeout_seconds):
             log.warning("requests_cut_short", running=self.load.running)
 
-    def _pipeline(self, proxies: frozenset[str], include_auth_token: bool) -> Pipeline:
+    def _pipeline(self, proxies: TrustedProxies, include_auth_token: bool) -> Pipeline:
         settings = self.settings
         gate = Gate(
             self.auth,
@@ -341,7 +348,7 @@ class Service:
             "participant": ParticipantHandler(reader, actions),
             "email_invite": InvitesHandler(reader, self.documents, self.inviter, repeats),
             "public_link": PublicLinkHandler(links),
-            "guest_login": GuestLoginHandler(links, gate),
+            "guest_login": GuestLoginHandler(links, gate, self.guesses),
             "websocket_catalogue": CatalogueHandler(),
             "websockets": SocketsHandler(self.sockets, self.documents),
             "websocket": SocketHandler(self.sockets, self.documents),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from ..addresses import limited_as
 from ..conference import guests
 from ..sockets.bindings import parse
 from ..sockets.places import MAX_HEADERS, PlaceRefused, header_bytes
@@ -40,7 +41,7 @@ class EventsHandler:
         # It may be long, and a stream lasts.
         exchange.forget_body()
         seen = guests.seen if exchange.is_guest else everything
-        viewer = Viewer(exchange.account_id, exchange.client_ip, found.text, seen=seen)
+        viewer = Viewer(exchange.account_id, limited_as(exchange.client_ip), found.text, seen=seen)
         try:
             place = self.streams.enter(viewer)
         except PlaceRefused as refusal:

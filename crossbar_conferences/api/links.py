@@ -9,12 +9,15 @@ Source: realtime-ui-tests.md D.2.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..auth.failures import AuthFailure
+from ..addresses import limited_as
+from ..auth import guesses
+from ..auth.failures import AuthFailure, TooManyRequests
 from ..auth.gate import AuthRoom
+from ..auth.guesses import Guesses
 from ..auth.guest_keys import GuestKeyUnavailable
 from ..auth.guests import METHOD, is_open, member_pins, takes_guests
 from ..auth.port import Documents as ReadDocuments
@@ -28,7 +31,7 @@ from ..store.names import account_database
 from ..store.port import DatabaseMissing, DocumentMissing
 from .errors import ApiError, bad_identifier, validation_error
 from .exchange import Exchange
-from .gate import Gate
+from .gate import Gate, as_error
 
 #: What a guest's login costs, in rate tokens, unless system_config says otherwise.
 LOGIN_COST = 35
@@ -120,6 +123,7 @@ class GuestLoginHandler:
 
     links: Links
     gate: Gate
+    guesses: Guesses
 
     async def validate(self, exchange: Exchange) -> None:
         """Dear on purpose: PINs must not be guessed. Every failure looks the same."""
@@ -130,7 +134,10 @@ class GuestLoginHandler:
             raise validation_error(checked.errors)
         # Before anything is looked up: whether there is a key must not tell whether the PIN was right.
         await self.links.ready()
-        exchange.prepared = await self._find(checked.value)
+        try:
+            exchange.prepared = await self._find(checked.value, limited_as(exchange.client_ip))
+        except TooManyRequests as failure:
+            raise as_error(failure) from None
 
     async def execute(self, exchange: Exchange) -> None:
         """Answer like a login does: the token in the envelope, whom it is for in the data."""
@@ -148,7 +155,7 @@ class GuestLoginHandler:
             "conference_name": document.get("name"),
         }
 
-    async def _find(self, request: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    async def _find(self, request: Mapping[str, Any], client: str) -> tuple[str, Mapping[str, Any]]:
         name = re.sub("[^a-z0-9]", "", request["account_name"].lower())
         accounts = await self.links.documents.accounts_named(name) if name else []
         if len(accounts) != 1:
@@ -156,16 +163,25 @@ class GuestLoginHandler:
         account = await self.links.auth.account(accounts[0])
         if account is None or not is_open(account, self.links.clock()):
             raise _invalid()
-        pin = request["conference_pin"]
         try:
             named = await self.links.documents.conferences_named(accounts[0], request["conference_name"])
         except DatabaseMissing:
             # The account was deleted, which nobody has told us.
             raise _invalid() from None
+        # By what was found, since the store may find one under several spellings; what was not found is
+        # limited alike, so that nobody learns which names there are.
+        ids = [str(document["_id"]) for document in named] or [f"named {request['conference_name']}"]
+        subjects = [guesses.guests(accounts[0]), *(guesses.conference(accounts[0], one) for one in ids)]
+        async with self.guesses.guess(ApiError, *subjects, by=(accounts[0], *ids, client)):
+            return accounts[0], await self._meant(account, named, request["conference_pin"])
+
+    async def _meant(
+        self, account: Mapping[str, Any], named: Sequence[Mapping[str, Any]], pin: str
+    ) -> Mapping[str, Any]:
         meant = [document for document in named if takes_guests(document) and pin in member_pins(document)]
         if len(meant) != 1 or await self.links.domain(account) is None:
             raise _invalid()
-        return accounts[0], meant[0]
+        return meant[0]
 
 
 def _invalid() -> ApiError:

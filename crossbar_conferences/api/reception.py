@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from aiohttp import web
 
+from ..addresses import TrustedProxies, limited_as
 from . import coding
 from .body import BodyLimits, check_query, read_body, read_query, too_large, unquoted
 from .errors import malformed_request
@@ -27,10 +28,10 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Reception:
-    """Reads requests. ``trusted_proxies``: addresses that may say for whom they ask."""
+    """Reads requests. ``trusted_proxies``: those that may say for whom they ask."""
 
     body_limits: BodyLimits
-    trusted_proxies: frozenset[str]
+    trusted_proxies: TrustedProxies
 
     def exchange(self, request: web.BaseRequest, place: Place) -> Exchange:
         """What can be said of a request before its body was read."""
@@ -43,7 +44,7 @@ class Reception:
             tokens=tokens,
             query=read_query(raw_query) if raw_query else {},
             headers=headers,
-            client_ip=self._client_ip(request, headers),
+            client_ip=self.trusted_proxies.client(request.remote, headers.getall("X-Forwarded-For", ())),
             request_id=request_id(headers),
             verb=method,
             place=place,
@@ -102,7 +103,7 @@ class Reception:
             return whole
         raw = bytearray()
         assert exchange.place is not None
-        with exchange.place.reading(exchange.client_ip):
+        with exchange.place.reading(limited_as(exchange.client_ip)):
             async for chunk in content.iter_any():
                 raw += chunk
                 if len(raw) > limit:
@@ -110,16 +111,10 @@ class Reception:
                 _hold(exchange, len(chunk))
         return bytes(raw)
 
-    def _client_ip(self, request: web.BaseRequest, headers: Mapping[str, str]) -> str:
-        peer = request.remote or "unknown"
-        forwarded = headers.get("X-Forwarded-For")
-        # Kazoo takes the header's whole text, from a proxy that it trusts (data.md 8).
-        return forwarded[:256] if forwarded and peer in self.trusted_proxies else peer
-
 
 def _hold(exchange: Exchange, amount: int) -> None:
     if exchange.place is not None:
-        exchange.place.hold(exchange.client_ip, amount)
+        exchange.place.hold(limited_as(exchange.client_ip), amount)
 
 
 def _names_token(exchange: Exchange) -> bool:

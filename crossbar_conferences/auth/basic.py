@@ -16,9 +16,11 @@ from typing import Final
 from ..clock import Clock
 from ..store.names import account_database
 from ..store.port import DatabaseMissing, Document, View, ViewQuery
+from . import guesses
 from .access import expired_at, is_enabled
 from .bounded import BoundedCache
 from .failures import AccountDisabled, AccountExpired, InvalidCredentials
+from .guesses import Guesses
 from .identity import Identity, is_id
 from .port import Documents, Views, live_document
 from .system_config import SystemConfig
@@ -52,6 +54,7 @@ class BasicVerifier:
         documents: Documents,
         views: Views,
         system: SystemConfig,
+        counted: Guesses,
         *,
         limit: int = 10_000,
         max_age: float = 60.0,
@@ -61,6 +64,7 @@ class BasicVerifier:
         self._documents = documents
         self._views = views
         self._system = system
+        self._guesses = counted
         self._clock = clock
         self._owners: BoundedCache[tuple[str, str], str] = BoundedCache(limit, max_age, monotonic)
 
@@ -70,8 +74,12 @@ class BasicVerifier:
         account = await live_document(self._documents, account_database(account_id), account_id, "account")
         if account is None:
             raise InvalidCredentials("account_unknown")
-        kind, digest = await self._hash(account, credentials)
-        owner_id = await self._owner(account_id, kind, digest)
+        kind, digest, name = await self._hash(account, credentials)
+        subjects = [guesses.credentials(account_id)]
+        if name:
+            subjects.append(guesses.user(account_id, name))
+        async with self._guesses.guess(InvalidCredentials, *subjects, by=(account_id, digest)):
+            owner_id = await self._owner(account_id, kind, digest)
         # The account's state is told to its own users only, so after the credentials.
         self._refuse_closed(account)
         claims = {"account_id": account_id, "owner_id": owner_id, "iss": "kazoo", "method": METHOD}
@@ -87,7 +95,9 @@ class BasicVerifier:
         """Forget everything."""
         self._owners.clear()
 
-    async def _hash(self, account: Document, credentials: str) -> tuple[_Hash, str]:
+    async def _hash(self, account: Document, credentials: str) -> tuple[_Hash, str, str]:
+        """How the password is written, the hash to look for, and the user's name, where it is told."""
+        name = ""
         wanted = await self._system.account_value(account, "crossbar.auth", "basic_auth_type", "md5")
         if wanted == "md5":
             kind, digest = _MD5, credentials
@@ -96,11 +106,12 @@ class BasicVerifier:
         else:
             name, _, password = credentials.partition(":")
             # Kazoo stores user names in lower case.
-            plain = f"{name.lower()}:{password}".encode()
+            name = name.lower()
+            plain = f"{name}:{password}".encode()
             kind, digest = _MD5, hashlib.md5(plain, usedforsecurity=False).hexdigest()
         if len(digest) != kind.length:
             raise InvalidCredentials("hash_unreadable")
-        return kind, digest
+        return kind, digest, name
 
     async def _owner(self, account_id: str, kind: _Hash, digest: str) -> str:
         known = self._owners.get((account_id, digest))

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ..addresses import limited_as
 from ..clock import Clock
 from .system_config import Category, SystemConfig, integer, within
 
@@ -21,6 +22,8 @@ APPLICATION: Final = "crossbar"
 
 _UNITS: Final[Mapping[str, float]] = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86_400.0}
 _MAX_NAME = 200
+#: How the names of buckets begin that count guesses (``guesses.py``); no address does.
+GUESSES: Final = "guesses/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +54,27 @@ class _Bucket:
 class TokenBuckets:
     """All buckets of a node: at most ``limit``; those unused for long, or for longest, go first.
 
-    ``clock`` counts seconds and never goes back.
+    Buckets that count guesses are apart, at most ``limit`` of them too: who asks for many paths from many
+    addresses pushes none of them out. ``clock`` counts seconds and never goes back.
     """
 
     def __init__(self, *, limit: int = 100_000, clock: Clock = time.monotonic) -> None:
         self._limit = limit
         self._clock = clock
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+        self._guesses: OrderedDict[str, _Bucket] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._buckets)
+        return len(self._buckets) + len(self._guesses)
 
     def consume(self, name: str, cost: int, limits: Limits) -> bool:
-        """Take ``cost`` tokens, or nothing when there are fewer; whether they were taken."""
+        """Take ``cost`` tokens, or nothing when there are fewer; whether they were taken.
+
+        A negative cost gives back what was taken."""
         bucket = self._use(name, limits)
         if bucket.tokens < cost:
             return False
-        bucket.tokens -= cost
+        bucket.tokens = min(bucket.tokens - cost, bucket.limits.size)
         return True
 
     def consume_until(self, name: str, cost: int, limits: Limits) -> bool:
@@ -80,7 +87,7 @@ class TokenBuckets:
     def remaining(self, name: str, limits: Limits) -> int:
         """What a bucket holds; an unknown one is full, and is not made."""
         name = _short(name)
-        bucket = self._buckets.get(name)
+        bucket = self._table(name).get(name)
         if bucket is None:
             return limits.size
         now = self._clock()
@@ -96,28 +103,33 @@ class TokenBuckets:
 
     def _use(self, name: str, limits: Limits) -> _Bucket:
         name, now = _short(name), self._clock()
-        self._evict(now)
-        bucket = self._buckets.get(name)
+        table = self._table(name)
+        _evict(table, now)
+        bucket = table.get(name)
         if bucket is None:
-            bucket = self._buckets[name] = _Bucket(limits.size, limits, now, now)
-            if len(self._buckets) > self._limit:
-                self._buckets.popitem(last=False)
+            bucket = table[name] = _Bucket(limits.size, limits, now, now)
+            if len(table) > self._limit:
+                table.popitem(last=False)
         bucket.fill(now)
         bucket.used_at = now
-        self._buckets.move_to_end(name)
+        table.move_to_end(name)
         return bucket
 
-    def _evict(self, now: float) -> None:
-        while self._buckets:
-            oldest = next(iter(self._buckets.values()))
-            if now - oldest.used_at <= oldest.limits.idle_seconds:
-                return
-            self._buckets.popitem(last=False)
+    def _table(self, name: str) -> OrderedDict[str, _Bucket]:
+        return self._guesses if name.startswith(GUESSES) else self._buckets
+
+
+def _evict(table: OrderedDict[str, _Bucket], now: float) -> None:
+    while table:
+        oldest = next(iter(table.values()))
+        if now - oldest.used_at <= oldest.limits.idle_seconds:
+            return
+        table.popitem(last=False)
 
 
 def bucket_name(client_ip: str | None, account_id: str | None) -> str:
-    """The bucket of a caller: address and the account of the path."""
-    return f"{client_ip or 'no_ip'}/{account_id or 'no_account'}"
+    """The bucket of a caller: address, of IPv6 its network, and the account of the path."""
+    return f"{limited_as(client_ip) if client_ip else 'no_ip'}/{account_id or 'no_account'}"
 
 
 def cost(token_costs: Any, account_id: str | None, endpoint: str, verb: str) -> int:
@@ -165,7 +177,7 @@ def _limits(category: Category) -> Limits:
 
 
 def _short(name: str) -> str:
-    # The client's address may be a whole header (data.md 8); a bucket's name takes bounded memory.
+    # What stands for the account in a path may be any text; a bucket's name takes bounded memory.
     if len(name) <= _MAX_NAME:
         return name
     return hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -25,7 +25,9 @@ class Charger(Protocol):
     fallbacks: int
 
     async def charge(self, name: str, cost: int, limits: Limits, *, drain: bool = False) -> Charge:
-        """Take ``cost`` tokens, or nothing when there are fewer; with ``drain`` then what there is."""
+        """Take ``cost`` tokens, or nothing when there are fewer; with ``drain`` then what there is.
+
+        A negative cost gives back what was taken."""
         ...
 
     def remaining(self, name: str, limits: Limits) -> int:

@@ -13,7 +13,10 @@ from ..store.names import ACCOUNTS, account_database
 from ..store.port import Document
 from .access import is_superduper_admin, may_access, may_pass_proxies
 from .basic import BasicVerifier
+from .buckets import TokenBuckets
+from .charging import OwnCharger
 from .failures import AccessDenied, AuthFailure, InvalidCredentials
+from .guesses import Guesses
 from .guest_keys import GuestKeys
 from .guests import GuestTokens
 from .identity import Identity, is_id
@@ -40,6 +43,7 @@ class AuthRoom:
         *,
         key_cache_size: int = 1000,
         basic_cache_size: int = 10_000,
+        guesses: Guesses | None = None,
         clock: Clock = time.time,
         changes: Changes = UNHEARD,
         guest_keys: GuestKeys | None = None,
@@ -49,7 +53,8 @@ class AuthRoom:
         self.guests = GuestTokens(documents, guest_keys, clock=clock)
         self._keys = SigningKeys(documents, limit=key_cache_size)
         self._tokens = TokenVerifier(documents, system, self._keys, self.guests, clock=clock, changes=changes)
-        self._basic = BasicVerifier(documents, views, system, limit=basic_cache_size, clock=clock)
+        counted = guesses or Guesses(OwnCharger(TokenBuckets()))
+        self._basic = BasicVerifier(documents, views, system, counted, limit=basic_cache_size, clock=clock)
         self._restrictions = TokenRestrictions(documents, system)
 
     async def authenticate(self, kind: str, text: str, claimed_account: str | None = None) -> Identity:

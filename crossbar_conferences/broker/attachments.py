@@ -6,7 +6,7 @@ Source: amqp.md 1.3, 3.1.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Collection, Coroutine, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -15,7 +15,8 @@ import structlog
 from aio_pika.abc import AbstractChannel
 
 from .dispatch import Dispatcher
-from .faults import CONSUMER_REFUSED, Fault, Faults
+from .faults import CONSUMER_REFUSED, QUEUE_LOST, Fault, Faults
+from .leniency import is_readable
 from .links import Link, RabbitOptions, Tenure
 from .names import federated_queue_name
 from .port import Binding, Delivery, Queue
@@ -56,7 +57,7 @@ class Attachment:
         self._lost = asyncio.Event()
         self._lock = asyncio.Lock()
         self._operations: set[asyncio.Task[None]] = set()
-        self._was_read = False
+        self._was_read = self._lost_queue = False
         #: The tenure in which the queue was not read for a while.
         self._missed_in: Tenure | None = None
         self._task = asyncio.create_task(self._run(), name=f"queue {self._name}")
@@ -76,6 +77,11 @@ class Attachment:
         """Hear one topic less."""
         await self._operate(self._unbind(binding))
 
+    def rebind(self, exchanges: Collection[str]) -> None:
+        """Make the queue anew if it was bound to one of these exchanges, which were deleted meanwhile."""
+        if any(binding.exchange in exchanges for binding in self._bindings):
+            self._lost.set()
+
     async def close(self) -> None:
         """Stop reading; the queue goes away."""
         for task in (*self._operations, self._task):
@@ -85,9 +91,14 @@ class Attachment:
 
     async def _run(self) -> None:
         while True:
+            if self.link.tenure is not self._missed_in:
+                # Who reads elsewhere now misses nothing here.
+                self._faults.clear(self.link.name, QUEUE_LOST, subject=self._name)
             tenure = await self.link.wait_for_tenure()
             try:
                 await self._read(tenure)
+                if not tenure.over.done() and not tenure.connection.lost.is_set():
+                    self._note_loss()
             except Exception as error:  # nothing a broker does may end the reading
                 self._settle(tenure)
                 if not tenure.over.done() and not tenure.connection.lost.is_set():
@@ -113,6 +124,7 @@ class Attachment:
                 self._dispatcher.gap()
             self._was_read, self._missed_in = True, None
             self._faults.clear(self.link.name, CONSUMER_REFUSED, subject=self._name)
+            self._note_return()
             self._settle(tenure)
             await self._lost.wait()
         finally:
@@ -163,6 +175,7 @@ class Attachment:
                 timestamp=stamp_number(properties.timestamp),
                 broker_zone=self.link.zone,
                 content_encoding=properties.content_encoding,
+                readable=is_readable(message.header),
             )
         )
 
@@ -197,6 +210,19 @@ class Attachment:
 
     def _on_lost(self, *_: Any) -> None:
         self._lost.set()
+
+    def _note_loss(self) -> None:
+        _log.warning("queue_lost", broker=self.link.name, queue=self._name)
+        self._lost_queue = True
+        if self.link.zone is None:
+            self._faults.add(Fault(QUEUE_LOST, self.link.name, self._name))
+
+    def _note_return(self) -> None:
+        if self._lost_queue:
+            self._lost_queue = False
+            self._faults.clear(self.link.name, QUEUE_LOST, subject=self._name)
+            self._faults.repaired(Fault(QUEUE_LOST, self.link.name, self._name))
+            _log.info("queue_bound_anew", broker=self.link.name, queue=self._name)
 
     def _note_failure(self, error: Exception) -> None:
         fault = Fault(CONSUMER_REFUSED, self.link.name, self._name, type(error).__name__)

@@ -41,7 +41,16 @@ class BusCounters:
     no_headers: int = 0
     invalid: int = 0
     too_large: int = 0
+    #: Their properties could not be read (``leniency.py``).
+    unreadable: int = 0
 
     def malformed(self) -> int:
         """All messages that were dropped for what they are."""
-        return self.not_json + self.no_content_type + self.no_headers + self.invalid + self.too_large
+        return (
+            self.not_json
+            + self.no_content_type
+            + self.no_headers
+            + self.invalid
+            + self.too_large
+            + self.unreadable
+        )

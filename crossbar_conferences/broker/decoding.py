@@ -29,6 +29,8 @@ def decode(delivery: Delivery) -> dict[str, Any]:
     """The body of a delivery: a JSON object that says what it is. Raises `Undecodable`.
 
     Kazoo itself crashes on a message without content type (amqp.md 1.4); here it is dropped."""
+    if not delivery.readable:
+        raise Undecodable("unreadable")
     if delivery.content_type is None:
         raise Undecodable("no_content_type")
     payload = _payload(delivery)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 #: The broker cannot be reached; it refuses us; an exchange has other flags than Kazoo's.
 UNREACHABLE = "unreachable"
@@ -11,6 +15,14 @@ EXCHANGE_FLAGS = "exchange_flags"
 CONSUMER_REFUSED = "consumer_refused"
 #: The broker takes no messages: it is short of memory or disk.
 BLOCKED = "blocked"
+#: A queue of ours was deleted, or lost its bindings, and is being made anew.
+QUEUE_LOST = "queue_lost"
+#: Somebody deleted an exchange.
+EXCHANGE_DELETED = "exchange_deleted"
+
+#: Repairs that are remembered, and for how many seconds.
+MAX_REPAIRS: Final = 20
+REPAIRS_KEPT: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +35,21 @@ class Fault:
     detail: str = ""
 
 
-class Faults:
-    """The faults there are now; one of a kind per broker and subject."""
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What was found wrong and is right again, ``age`` seconds ago."""
 
-    def __init__(self) -> None:
+    fault: Fault
+    age: float
+
+
+class Faults:
+    """The faults there are now, one of a kind per broker and subject, and what was repaired lately."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._faults: dict[tuple[str, str, str], Fault] = {}
+        self._repairs: deque[tuple[Fault, float]] = deque(maxlen=MAX_REPAIRS)
 
     def add(self, fault: Fault) -> bool:
         """Note a fault; whether it is new."""
@@ -41,6 +63,15 @@ class Faults:
         for key in list(self._faults):
             if key[0] in kinds and key[1] == broker and subject in (None, key[2]):
                 del self._faults[key]
+
+    def repaired(self, fault: Fault) -> None:
+        """Something was found wrong, and is right again."""
+        self._repairs.append((fault, self._clock()))
+
+    def lately(self) -> tuple[Repair, ...]:
+        """What was repaired in the last minutes, oldest first."""
+        now = self._clock()
+        return tuple(Repair(fault, now - at) for fault, at in self._repairs if now - at < REPAIRS_KEPT)
 
     def list(self) -> tuple[Fault, ...]:
         """All faults."""

@@ -6,17 +6,29 @@ Source: amqp.md 1.2, 2.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import aiormq.exceptions
 import structlog
 
 from ..tasks import end
-from .connections import Connection, broker_name
-from .faults import BLOCKED, CREDENTIALS_REFUSED, EXCHANGE_FLAGS, UNREACHABLE, Fault, Faults
+from .complaints import Complaints
+from .connections import CLOSE_TIMEOUT, Connection, broker_name
+from .faults import (
+    BLOCKED,
+    CREDENTIALS_REFUSED,
+    EXCHANGE_DELETED,
+    EXCHANGE_FLAGS,
+    UNREACHABLE,
+    Fault,
+    Faults,
+)
+from .markers import Markers
 from .port import BrokerUnavailable
 from .publishing import Publisher
 
@@ -25,6 +37,9 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
+#: How RabbitMQ says that what was published to is not there.
+_NO_EXCHANGE = re.compile(r"no exchange '([^']{1,127})'")
+
 
 @dataclass(frozen=True, slots=True)
 class RabbitOptions:
@@ -32,7 +47,8 @@ class RabbitOptions:
 
     ``own_ladder`` and ``other_ladder``: pauses before the next attempt to connect to a broker of
     our own zone and of another one; the last repeats. ``retry``: the same for a queue that cannot
-    be read. ``heartbeat``: AMQP's; a mute broker is given up after about three."""
+    be read. ``verify``: between two looks at whether somebody deleted an exchange. ``heartbeat``: AMQP's;
+    a mute broker is given up after about three."""
 
     own_ladder: tuple[float, ...] = (1.5, 3.0, 5.0)
     other_ladder: tuple[float, ...] = (1.5, 3.0, 6.0, 12.0, 24.0, 48.0, 60.0)
@@ -40,6 +56,7 @@ class RabbitOptions:
     publish_within: float = 2.0
     operate_within: float = 5.0
     retry: float = 1.0
+    verify: float = 5.0
     heartbeat: float = 10.0
     connection_name: str = "crossbar_conferences"
 
@@ -81,6 +98,7 @@ class Link:
         options: RabbitOptions,
         faults: Faults,
         changed: Callable[[Link], None],
+        unbound: Callable[[Link, Collection[str]], None],
     ) -> None:
         self.uri = uri
         self.zone = zone
@@ -92,6 +110,8 @@ class Link:
         self._options = options
         self._faults = faults
         self._changed = changed
+        self._unbound = unbound
+        self._complaints = Complaints()
         self._publisher: Publisher | None = None
         self._tenure_began = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -165,11 +185,14 @@ class Link:
     async def _live(self) -> None:
         """From one connect to the end of that connection. Raises when it doesn't come about."""
         opened: list[Connection] = []
+        markers: Markers | None = None
+        verifying: asyncio.Task[None] | None = None
         try:
             reading = await self._open("reading")
             opened.append(reading)
             lost = [reading.lost]
             await self._declare_exchanges(reading)
+            markers = await self._open_markers(reading)
             writing = reading
             if self.zone is None:
                 # Its own connection: a broker short of memory blocks those that publish, not those that read.
@@ -183,6 +206,7 @@ class Link:
             _log.info("broker_connected", broker=self.name, zone=self.zone)
             self.connection = reading
             self._changed(self)
+            verifying = asyncio.create_task(self._verify(reading, markers), name="verify exchanges")
             await _first(lost)
             _log.warning("broker_lost", broker=self.name, zone=self.zone)
             self._faults.add(Fault(UNREACHABLE, self.name, detail="connection lost"))
@@ -191,7 +215,13 @@ class Link:
             self._faults.clear(self.name, BLOCKED)
             if was_up:
                 self._changed(self)
+            if verifying is not None:
+                verifying.cancel()
+            if not any(connection.lost.is_set() for connection in opened):
+                await _farewell(markers)
             await asyncio.gather(*(connection.close() for connection in opened))
+            # Last: what it waits for may only end with the connection.
+            await end(verifying)
 
     async def _open(self, purpose: str) -> Connection:
         return await Connection.open(
@@ -205,8 +235,15 @@ class Link:
         async with asyncio.timeout(self._options.connect_within):
             channels = await connection.channel(), await connection.channel(confirms=True)
             for channel in channels:
-                channel.close_callbacks.add(lambda *_: closed.set())
+                channel.close_callbacks.add(partial(self._on_publisher_closed, closed))
             return await Publisher.open(*channels, self._on_blocked)
+
+    def _on_publisher_closed(self, closed: asyncio.Event, _: Any, error: BaseException | None) -> None:
+        found = _NO_EXCHANGE.search(str(error))
+        if found is not None:
+            # Something was published before the next look: the connection is made anew, and the exchange.
+            self._note_deleted([found[1]])
+        closed.set()
 
     def _on_blocked(self, blocked: bool) -> None:
         if not blocked:
@@ -219,19 +256,49 @@ class Link:
         """Declare with Kazoo's flags; where somebody declared otherwise, say so and live with it.
 
         An exchange with other flags keeps every Kazoo node offline (amqp.md 1.2), so it must be seen."""
-        self._faults.clear(self.name, EXCHANGE_FLAGS)
         async with asyncio.timeout(self._options.connect_within):
             channel = await connection.channel()
             for name, kind in self._exchanges.items():
                 try:
                     await channel.declare_exchange(name, kind, durable=False, auto_delete=False)
+                    self._faults.clear(self.name, EXCHANGE_FLAGS, subject=name)
                 except aiormq.exceptions.ChannelPreconditionFailed:
                     detail = f"{name} is not a {kind} exchange that is neither durable nor auto-delete"
-                    self._faults.add(Fault(EXCHANGE_FLAGS, self.name, name, detail))
-                    _log.error("exchange_flags_differ", broker=self.name, exchange=name, wanted=kind)
+                    if self._faults.add(Fault(EXCHANGE_FLAGS, self.name, name, detail)):
+                        _log.error("exchange_flags_differ", broker=self.name, exchange=name, wanted=kind)
                     channel = await connection.channel()
                     await channel.declare_exchange(name, kind, passive=True)
             await channel.close()
+
+    async def _open_markers(self, connection: Connection) -> Markers | None:
+        """Markers of the exchanges; none where the broker refuses them, with a line in the log."""
+        try:
+            async with asyncio.timeout(self._options.operate_within):
+                return await Markers.open(connection, self._exchanges)
+        except Exception as error:  # without them we are as blind as Kazoo's own nodes are
+            self._complaints.complain("exchanges_unwatched", type(error).__name__, broker=self.name)
+            return None
+
+    async def _verify(self, connection: Connection, markers: Markers | None) -> None:
+        """Declare what somebody deleted, and have what was bound to it bound anew, again and again."""
+        while True:
+            await asyncio.sleep(self._options.verify)
+            try:
+                await self._declare_exchanges(connection)
+                async with asyncio.timeout(self._options.operate_within):
+                    deleted = await markers.vanished() if markers is not None else []
+            except Exception as error:  # whether the connection is lost is found out by itself
+                if not connection.lost.is_set():
+                    self._complaints.complain("exchanges_unverified", type(error).__name__, broker=self.name)
+            else:
+                self._note_deleted(deleted)
+
+    def _note_deleted(self, exchanges: Collection[str]) -> None:
+        for exchange in exchanges:
+            _log.error("exchange_was_deleted", broker=self.name, zone=self.zone, exchange=exchange)
+            self._faults.repaired(Fault(EXCHANGE_DELETED, self.name, exchange))
+        if exchanges:
+            self._unbound(self, exchanges)
 
     def _note_failure(self, error: Exception) -> None:
         refused = isinstance(
@@ -258,3 +325,11 @@ async def _first(events: list[asyncio.Event]) -> None:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
         await end(*tasks)
+
+
+async def _farewell(markers: Markers | None) -> None:
+    """Take the markers away, unless the broker is gone itself."""
+    if markers is not None:
+        with suppress(Exception):
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await markers.close()

@@ -16,7 +16,7 @@ import structlog
 from ..clock import gregorian_microseconds
 from .counters import TransportCounters
 from .dispatch import Dispatcher
-from .faults import UNREACHABLE, Fault
+from .faults import UNREACHABLE, Fault, Repair
 from .memory_broker import MemoryBroker, Reader
 from .names import check_exchange, check_routing_key, federated_queue_name, private_queue_name
 from .port import (
@@ -147,6 +147,11 @@ class MemoryTransport:
         return tuple(
             Fault(UNREACHABLE, f"memory:{zone}") for zone, broker in brokers.items() if not broker.running
         )
+
+    @property
+    def repairs(self) -> tuple[Repair, ...]:
+        """See `Transport`: nothing of it is ever deleted."""
+        return ()
 
     @property
     def backlog(self) -> int:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from ..errors import CrossbarConferencesError
 from .counters import TransportCounters
-from .faults import Fault
+from .faults import Fault, Repair
 
 
 class BrokerError(CrossbarConferencesError):
@@ -51,7 +51,8 @@ class Queue:
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """A message as it came. ``body`` is the raw payload; ``broker_zone`` is ``None`` on a broker
-    of our own zone, else the zone of the broker it was read from (amqp.md 1.3)."""
+    of our own zone, else the zone of the broker it was read from (amqp.md 1.3). ``readable``: whether
+    the message's properties could be read; if not, there are none."""
 
     exchange: str
     routing_key: str
@@ -61,6 +62,7 @@ class Delivery:
     timestamp: int | None = None
     broker_zone: str | None = None
     content_encoding: str | None = None
+    readable: bool = True
 
 
 #: Called for every delivery, in order. It must not block; an exception is logged and counted.
@@ -115,6 +117,11 @@ class Transport(Protocol):
     @property
     def faults(self) -> tuple[Fault, ...]:
         """What is wrong with the brokers right now."""
+        ...
+
+    @property
+    def repairs(self) -> tuple[Repair, ...]:
+        """What was wrong with the brokers and was made good in the last minutes."""
         ...
 
     @property

@@ -7,7 +7,7 @@ are there, is published to and read (amqp.md 1.2). Brokers of other zones are on
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
 from typing import Any
@@ -19,7 +19,8 @@ from ..tasks import end
 from .attachments import Attachment
 from .counters import TransportCounters
 from .dispatch import Dispatcher
-from .faults import Fault, Faults
+from .faults import Fault, Faults, Repair
+from .leniency import install
 from .links import Link, RabbitOptions, Tenure
 from .names import check_exchange, check_routing_key, private_queue_name
 from .port import (
@@ -32,7 +33,6 @@ from .port import (
     Queue,
     StateListener,
 )
-from .timestamps import install
 
 install()
 
@@ -98,6 +98,11 @@ class RabbitTransport:
     def faults(self) -> tuple[Fault, ...]:
         """What is wrong with the brokers right now."""
         return self._faults.list()
+
+    @property
+    def repairs(self) -> tuple[Repair, ...]:
+        """What was wrong with the brokers and was made good in the last minutes."""
+        return self._faults.lately()
 
     @property
     def backlog(self) -> int:
@@ -183,7 +188,7 @@ class RabbitTransport:
         return links[0]
 
     def _link(self, uri: str, zone: str | None) -> Link:
-        return Link(uri, zone, self._exchanges, self._options, self._faults, self._on_link)
+        return Link(uri, zone, self._exchanges, self._options, self._faults, self._on_link, self._on_unbound)
 
     def _on_link(self, link: Link) -> None:
         """A broker came or went."""
@@ -196,6 +201,11 @@ class RabbitTransport:
             self._elect()
         elif link.up:
             link.begin_tenure(self._attachments(link))
+
+    def _on_unbound(self, link: Link, exchanges: Collection[str]) -> None:
+        """These exchanges were deleted and are there again; whatever was bound to them is not any more."""
+        for attachment in self._attachments(link):
+            attachment.rebind(exchanges)
 
     def _elect(self) -> None:
         """Choose the primary broker: the smallest URI of those that are there (amqp.md 1.2)."""

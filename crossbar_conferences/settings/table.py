@@ -14,7 +14,9 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
-Kind = Literal["text", "integer", "number", "boolean", "choice", "texts", "url", "urls", "zone_urls"]
+Kind = Literal[
+    "text", "integer", "number", "boolean", "choice", "texts", "networks", "url", "urls", "zone_urls"
+]
 
 ENVIRONMENT_PREFIX: Final = "CROSSBAR_CONFERENCES_"
 
@@ -99,6 +101,13 @@ class Settings:
         minimum=0,
         maximum=64,
     )
+    worker_silence_seconds: float = _row(
+        "number",
+        10.0,
+        "how long a worker may give no sign of life until it is killed and replaced, in seconds",
+        minimum=1,
+        maximum=3600,
+    )
     reuse_port: bool = _row("boolean", False, "let several processes listen on the same ports")
     websocket_host: str = _row("text", "127.0.0.1", "address that the websocket listens on")
     websocket_port: int = _port(5555, "port of the websocket")
@@ -158,9 +167,10 @@ class Settings:
     waiting_requests_per_account: int = _count(1000, "those of one account")
     max_page_size: int = _count(1000, "largest page of a list")
     reverse_proxies: tuple[str, ...] | None = _row(
-        "texts",
+        "networks",
         None,
-        "addresses whose X-Forwarded-For is believed; by default those of system_config/crossbar",
+        "addresses and networks of proxies whose X-Forwarded-For is believed; by default those of"
+        " system_config/crossbar",
     )
     # Who this node is.
     node_name: str = _row(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from ..addresses import NetworkInvalid, TrustedProxies
 from .errors import SettingsError
 from .table import Kind, Setting, ZoneUrl
 
@@ -71,6 +72,15 @@ def _texts(setting: Setting, text: str, origin: str) -> tuple[str, ...]:
     return tuple(_text(setting, part, origin) for part in _split(text))
 
 
+def _networks(setting: Setting, text: str, origin: str) -> tuple[str, ...]:
+    given = _texts(setting, text, origin)
+    try:
+        TrustedProxies(given)
+    except NetworkInvalid:
+        raise SettingsError(origin, f"{setting.name} must be addresses or networks") from None
+    return given
+
+
 def _split(text: str) -> list[str]:
     return [part for part in re.split(r"[,\s]+", text) if part]
 
@@ -108,6 +118,7 @@ _PARSERS: Mapping[Kind, Callable[[Setting, str, str], Any]] = {
     "boolean": _boolean,
     "choice": _choice,
     "texts": _texts,
+    "networks": _networks,
     "url": _url,
     "urls": _urls,
     "zone_urls": _zone_urls,
@@ -128,7 +139,7 @@ def show(setting: Setting, value: Any) -> str:
     match setting.kind:
         case "boolean":
             return "true" if value else "false"
-        case "texts":
+        case "texts" | "networks":
             return ", ".join(value)
         case "url":
             return mask_url(value)

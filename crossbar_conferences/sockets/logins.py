@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, Protocol
 
+from ..addresses import limited_as
 from ..auth.identity import Identity
 from .pace import Pace
 from .reviews import Hold, Reviews, Unauthorized
@@ -81,7 +82,7 @@ class Logins:
         self.current = None
 
     async def _new(self, token: str, in_use: Collection[str]) -> Login:
-        if not await self._pace.keep(self._source):
+        if not await self._pace.keep(limited_as(self._source)):
             raise Unauthorized("too many tokens at once")
         identity = await self._keeper.identify(token, self._source)
         for spare in [one for one in self._logins if one not in in_use]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from ..addresses import TrustedProxies
 from ..clock import Clock
 from ..conference.rooms import Room
 from ..settings import Settings
@@ -63,8 +64,8 @@ class SocketRoom:
             self.waiting,
         )
 
-    def server(self, proxies: frozenset[str]) -> SocketServer:
-        """The endpoint. ``proxies``: addresses that may say for whom they ask."""
+    def server(self, proxies: TrustedProxies) -> SocketServer:
+        """The endpoint. ``proxies``: those that may say for whom they ask."""
         settings, commons = self._settings, self._commons
 
         def make_session(name: str, source: str, destination: str) -> Session:

@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from ..addresses import TrustedProxies, limited_as
 from ..auth.failures import AuthFailure
 from ..errors import CrossbarConferencesError
 from ..tasks import end
@@ -87,7 +88,7 @@ class SocketServer:
         limits: ServerLimits,
         places: Places,
         *,
-        trusted: frozenset[str],
+        trusted: TrustedProxies,
     ) -> None:
         self.sessions: dict[str, Session] = {}
         self.dropped_slow = 0
@@ -130,9 +131,9 @@ class SocketServer:
             return web.Response(status=426, headers={"upgrade": "websocket"})
         if header_bytes(request) > MAX_HEADERS:
             return web.Response(status=431)
-        source = self._source(request)
+        source = self._trusted.client(request.remote, request.headers.getall("X-Forwarded-For", ()))
         try:
-            place = self._places.enter(source)
+            place = self._places.enter(limited_as(source))
         except PlaceRefused as refusal:
             self.refused += 1
             return web.Response(status=429 if refusal.of == "address" else 503)
@@ -273,16 +274,6 @@ class SocketServer:
             return False
         connection.is_counted = True
         return True
-
-    def _source(self, request: web.BaseRequest) -> str:
-        """The client's address: the last one before the proxies that are trusted.
-
-        Whatever stands further left in the header was written by the client itself."""
-        source = request.remote or "unknown"
-        forwarded = [one.strip() for one in request.headers.get("X-Forwarded-For", "").split(",")]
-        while source in self._trusted and forwarded:
-            source = forwarded.pop()[:64] or source
-        return source
 
     def _session(self, request: web.BaseRequest, source: str) -> Session:
         transport = request.transport

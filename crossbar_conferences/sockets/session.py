@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import structlog
 
+from ..addresses import limited_as
 from ..auth.failures import AuthFailure
 from ..clock import gregorian_seconds
 from ..errors import CrossbarConferencesError
@@ -69,7 +70,9 @@ class Session:
         commons, limits = self.commons, self.commons.limits
         self.started = commons.clock()
         self._allowance = Allowance(limits.rate, limits.refill, limits.excess, commons.clock)
-        self.outgoing = Outbox(limits.queue, limits.queue_bytes, commons.waiting, f"address {self.source}")
+        self.outgoing = Outbox(
+            limits.queue, limits.queue_bytes, commons.waiting, f"address {limited_as(self.source)}"
+        )
         self.logins = Logins(self.source, commons.reviews, commons.guard, commons.logins, self._token_ended)
         self.subscriptions = Subscriptions(
             self,

@@ -84,7 +84,8 @@ class BucketKeeper:
         """Take tokens for a worker, answer it, and tell the other workers."""
         name, limits = message["name"], _limits_in(message["limits"])
         result = charge(self._buckets, name, message["cost"], limits, drain=message["drain"])
-        self.charges += 1
+        # What is given back was counted when it was taken.
+        self.charges += message["cost"] >= 0
         self.refusals += not result.taken
         asker.send({"charged": message["charge"], "taken": result.taken, "remaining": result.remaining})
         news = {"bucket": name, "tokens": result.remaining, "limits": message["limits"]}
@@ -94,8 +95,7 @@ class BucketKeeper:
 
 
 def _safe(name: str) -> str:
-    # A client's address may be a header's text, with whatever bytes it had: JSON takes no halves
-    # of surrogate pairs.
+    # What stands for the account in a path may be any bytes: JSON takes no halves of surrogate pairs.
     return name if name.isascii() else name.encode("utf-8", "surrogatepass").decode("latin-1")
 
 

@@ -43,6 +43,12 @@ SUPERVISOR_METRICS: Final = (
     SupervisorMetric(
         "worker_restarts", "counter", "Workers that died and were followed", lambda s: s.restarts
     ),
+    SupervisorMetric(
+        "worker_silences",
+        "counter",
+        "Workers killed because they gave no sign of life",
+        lambda s: s.lookout.killed,
+    ),
     SupervisorMetric("rate_charges", "counter", "Rate tokens asked for", lambda s: s.keeper.charges),
     SupervisorMetric("rate_refusals", "counter", "Rate tokens refused", lambda s: s.keeper.refusals),
 )
@@ -75,7 +81,7 @@ class Front:
             await self._http.close()
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        workers = list(self._supervisor.workers.values())
+        workers = self._awake()
         answers = await asyncio.gather(*(self._ask(worker, "/metrics") for worker in workers))
         texts = {
             worker.index: answer.body.decode()
@@ -91,12 +97,41 @@ class Front:
         if self._supervisor.leaving and request.path == "/readyz":
             return _failed("shutting down")
         last = None
-        for worker in self._supervisor.workers.values():
+        for worker in self._awake():
             answer = await self._ask(worker, request.rel_url.raw_path)
-            if answer is not None and answer.status < 500:
-                return answer.response()
-            last = answer or last
-        return last.response() if last is not None else _failed("no worker answers")
+            if answer is not None:
+                last = answer
+                if answer.status < 500:
+                    break
+        if last is None:
+            return _failed(self._why_none())
+        return self._with_workers(last).response() if request.path == "/readyz" else last.response()
+
+    def _awake(self) -> list[Worker]:
+        """The workers that serve and give signs of life, those heard of last first."""
+        serving = self._supervisor.workers.values()
+        awake = [worker for worker in serving if not self._supervisor.lookout.is_quiet(worker)]
+        return sorted(awake, key=lambda worker: worker.silence)
+
+    def _silent(self) -> list[Worker]:
+        serving = self._supervisor.workers.values()
+        return [worker for worker in serving if self._supervisor.lookout.is_quiet(worker)]
+
+    def _why_none(self) -> str:
+        return "no worker gives a sign of life" if self._silent() else "no worker answers"
+
+    def _with_workers(self, answer: _Answer) -> _Answer:
+        """What one worker said of its readiness, with how all of them are."""
+        body = orjson.loads(answer.body)
+        silent, supervisor = self._silent(), self._supervisor
+        ready, wanted = len(supervisor.workers) - len(silent), len(supervisor.slots)
+        check: dict[str, object] = {"ok": ready == wanted, "ready": ready, "wanted": wanted}
+        check["killed"] = supervisor.lookout.killed
+        if silent:
+            names = ", ".join(f"{one.index} for {one.silence:.0f} s" for one in silent)
+            check["reason"] = f"no sign of life of worker {names}"
+        body["checks"]["workers"] = check
+        return _Answer(answer.status, answer.content_type, orjson.dumps(body))
 
     async def _ask(self, worker: Worker, path: str) -> _Answer | None:
         assert self._http is not None

@@ -20,7 +20,8 @@ OnMessage = Callable[["Worker", Message], None]
 
 
 class Worker:
-    """A worker process. ``operations_url`` is there once it is ready."""
+    """A worker process. ``operations_url`` is there once it is ready. ``silence``: for how many seconds
+    nothing was heard of it, as the `Lookout` counts them."""
 
     def __init__(
         self, index: int, process: asyncio.subprocess.Process, channel: Channel, on_message: OnMessage
@@ -29,6 +30,8 @@ class Worker:
         self.channel = channel
         self.operations_url: str | None = None
         self.started_at = time.monotonic()
+        self.silence = 0.0
+        self.is_condemned = False
         self._process = process
         self._on_message = on_message
         self._ready = asyncio.Event()
@@ -109,13 +112,19 @@ class Worker:
 
     async def kill(self) -> None:
         """End it at once."""
+        self.condemn()
+        await self.ended()
+
+    def condemn(self) -> None:
+        """Kill it, without waiting for its end."""
+        self.is_condemned = True
         with suppress(ProcessLookupError):
             self._process.kill()
-        await self.ended()
 
     async def _listen(self) -> None:
         try:
             while (message := await self.channel.receive()) is not None:
+                self.silence = 0.0
                 if "ready" in message:
                     self.operations_url = message["ready"]
                     self._ready.set()

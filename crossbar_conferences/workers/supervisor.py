@@ -24,6 +24,7 @@ from .channel import Message
 from .charging import BucketKeeper
 from .claims import ClaimKeeper
 from .front import Front
+from .lookout import Lookout
 from .process import Worker
 from .slot import Pace, Slot
 
@@ -57,6 +58,7 @@ class Supervisor:
         self.slots: tuple[Slot, ...] = tuple(
             Slot(index, self._start, pace) for index in range(settings.workers)
         )
+        self.lookout: Lookout = Lookout(self.slots, limit=settings.worker_silence_seconds, start=pace.start)
         self._front = Front(self)
         self._stack = AsyncExitStack()
         self._end = asyncio.Event()
@@ -127,6 +129,8 @@ class Supervisor:
         self._stack.push_async_callback(self._close_slots)
         for slot in self.slots:
             await slot.open()
+        watching = asyncio.create_task(self.lookout.run(), name="lookout")
+        self._stack.push_async_callback(end, watching)
 
     async def _start(self, index: int) -> Worker:
         shared = {name: self.sockets[name] for name in ("api", "websocket")}

@@ -33,7 +33,9 @@ async def work(settings: Settings, spec: Spec, make_service: Callable[[Share], S
     channel = await Channel.over(control)
     charger = SharedCharger(channel.send, TokenBuckets(limit=settings.rate_buckets))
     claims = SharedClaims(channel.send)
-    listening = asyncio.create_task(_listen(channel, (charger, claims), leave), name="supervisor")
+    listening = asyncio.create_task(
+        _listen(channel, (charger, claims, Pulse(channel)), leave), name="supervisor"
+    )
     try:
         # One node has one voice, whatever the number of its processes (amqp.md 3.4).
         share = Share(sockets, advertise=spec.index == 0, charger=charger, claims=claims)
@@ -52,6 +54,18 @@ class Hearer(Protocol):
     def hear(self, message: Message) -> None:
         """A message."""
         ...
+
+
+class Pulse:
+    """Answers the supervisor that this process is alive: that its loop turns."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def hear(self, message: Message) -> None:
+        """See `Hearer`."""
+        if "alive" in message:
+            self._channel.send(message)
 
 
 async def _listen(channel: Channel, hearers: Sequence[Hearer], leave: asyncio.Event) -> None:

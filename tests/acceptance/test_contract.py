@@ -27,6 +27,7 @@ from crossbar_conferences.commands.idempotency import Alone, AnswerUnknown
 from crossbar_conferences.logs import add_context
 from crossbar_conferences.store.memory import MemoryStore
 from crossbar_conferences.store.port import DatabaseMissing, StoreFault, StoreRefused
+from tests.support.addresses import elsewhere
 from tests.support.answers import Answer
 from tests.support.brokers import eventually
 from tests.support.contract import JSON, check
@@ -60,12 +61,9 @@ def callers(house: House) -> list[Caller]:
     ]
 
 
-_addresses = itertools.count(1)
-
-
 def from_elsewhere() -> dict[str, str]:
     """The sidecar trusts the proxy in front of it: each request has a bucket of its own."""
-    return {"X-Forwarded-For": f"192.0.2.{next(_addresses)}"}
+    return {"X-Forwarded-For": elsewhere()}
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.template)

@@ -92,10 +92,12 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @asynccontextmanager
-async def workers(services: Services, http: aiohttp.ClientSession, *flags: str) -> AsyncIterator[Serving]:
+async def workers(
+    services: Services, http: aiohttp.ClientSession, *flags: str, modules: Path | None = None
+) -> AsyncIterator[Serving]:
     """Two workers, both ready."""
     given = ("--workers", "2", "--node-name", NODE, *flags)
-    async with serving(services.broker.url, services.store.url, *given) as served:
+    async with serving(services.broker.url, services.store.url, *given, modules=modules) as served:
         await served.ready_workers(http, 2)
         yield served
 
@@ -367,3 +369,94 @@ async def test_health_of_the_host(services: Services, http: aiohttp.ClientSessio
         async with http.get(served.base_url + services.list_path, headers=services.headers) as answer:
             assert answer.status == 200
         assert await served.ended() == 0
+
+
+#: Signals that hold up the loop of a worker for good, as endless work would.
+_HOLDS_UP = """
+import signal, time
+signal.signal(signal.SIGUSR1, lambda *_: time.sleep(3600))
+"""
+#: Long enough for a machine that is busy with other tests.
+IMPATIENT = ("--worker-silence-seconds", "3")
+
+
+async def test_a_worker_that_gives_no_sign_of_life_is_replaced(
+    services: Services, http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    """One that was stopped and one whose loop is held up are killed and followed, and /readyz says so."""
+    (tmp_path / "sitecustomize.py").write_text(_HOLDS_UP)
+    async with workers(services, http, *IMPATIENT, "--drain-seconds", "2", modules=tmp_path) as served:
+        _, text = await served.look(http, "/readyz")
+        check = orjson.loads(text)["checks"]["workers"]
+        assert check == {"ok": True, "ready": 2, "wanted": 2, "killed": 0}
+        for count, number in enumerate((signal.SIGSTOP, signal.SIGUSR1), start=1):
+            silent = served.pids(1)[-1]
+            os.kill(silent, number)
+            seen = await _silence(served, http)
+            assert "no sign of life of worker 1" in str(seen["reason"]) and seen["ready"] == 1
+            lines = await served.logged("worker_silent", count)
+            assert (lines[-1]["index"], lines[-1]["pid"]) == (1, silent)
+            await served.until(lambda wanted=count + 1: len(served.pids(1)) == wanted)
+            await served.ready_workers(http, 2)
+        _, text = await served.look(http, "/readyz")
+        assert orjson.loads(text)["checks"]["workers"] == {"ok": True, "ready": 2, "wanted": 2, "killed": 2}
+        _, metrics = await served.look(http, "/metrics")
+        assert "crossbar_conferences_worker_silences_total 2.0" in metrics
+        # Who drains is alive.
+        served.signal(signal.SIGTERM)
+        assert await served.ended() == 0
+        assert len(served.events("worker_silent")) == 2
+
+
+async def _silence(served: Serving, http: aiohttp.ClientSession) -> Mapping[str, Any]:
+    """What /readyz says of the workers, once one of them is silent; the other one answers."""
+    async with asyncio.timeout(30):
+        while True:
+            status, text = await served.look(http, "/readyz")
+            check: Mapping[str, Any] = orjson.loads(text)["checks"]["workers"]
+            assert status == 200
+            if "reason" in check:
+                return check
+            await asyncio.sleep(0.02)
+
+
+async def test_workers_that_are_all_silent_are_replaced_one_after_the_other(
+    services: Services, http: aiohttp.ClientSession
+) -> None:
+    """/readyz is 503 while no worker is alive; then each is followed by one that serves."""
+    async with workers(services, http, *IMPATIENT) as served:
+        stopped = {served.pids(index)[-1] for index in range(2)}
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+
+        async def is_unready() -> bool:
+            status, text = await served.look(http, "/readyz")
+            return status == 503 and "no worker gives a sign of life" in text
+
+        await eventually(is_unready)
+        assert {line["pid"] for line in await served.logged("worker_silent", 2)} == stopped
+        await served.until(lambda: all(len(served.pids(index)) == 2 for index in range(2)))
+        await served.ready_workers(http, 2)
+        async with http.get(served.base_url + services.list_path, headers=services.headers) as answer:
+            assert answer.status == 200
+        first, second = served.events("worker_silent")
+        assert first["timestamp"] < second["timestamp"]
+
+
+async def test_a_host_that_was_suspended_kills_nobody(
+    services: Services, http: aiohttp.ClientSession
+) -> None:
+    """Supervisor and workers stop for longer than a worker may be silent, and all of them go on."""
+    async with workers(services, http, *IMPATIENT) as served:
+        everybody = [served.pid, *(served.pids(index)[-1] for index in range(2))]
+        for pid in everybody:
+            os.kill(pid, signal.SIGSTOP)
+        await asyncio.sleep(4)
+        # The supervisor first: it finds that everybody was silent.
+        for pid in everybody:
+            os.kill(pid, signal.SIGCONT)
+        for _ in range(3):
+            await served.ready_workers(http, 2)
+            assert (await served.look(http, "/readyz"))[0] in (200, 503)
+            await asyncio.sleep(0.5)
+        assert not served.events("worker_silent") and not served.events("worker_died")

@@ -34,7 +34,12 @@ from tests.support.sidecar import Sidecar, running_sidecar
 
 #: Kazoo's pauses would make tests wait; a heartbeat of one second finds a mute broker in three.
 OPTIONS = RabbitOptions(
-    own_ladder=(0.05, 0.2), other_ladder=(0.05, 0.2), connect_within=2.0, retry=0.05, heartbeat=1.0
+    own_ladder=(0.05, 0.2),
+    other_ladder=(0.05, 0.2),
+    connect_within=2.0,
+    retry=0.05,
+    verify=0.3,
+    heartbeat=1.0,
 )
 #: Seconds that one request to the store may take.
 STORE_TIMEOUT = 1.0

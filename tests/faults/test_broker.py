@@ -9,12 +9,16 @@ import aio_pika
 import orjson
 import pytest
 
-from crossbar_conferences.broker.faults import CREDENTIALS_REFUSED, EXCHANGE_FLAGS
+from crossbar_conferences.broker.bus import Bus
+from crossbar_conferences.broker.faults import CREDENTIALS_REFUSED, EXCHANGE_DELETED, EXCHANGE_FLAGS
 from crossbar_conferences.broker.port import Binding
 from crossbar_conferences.broker.rabbit import RabbitTransport
+from crossbar_conferences.kapi import configuration
+from crossbar_conferences.kapi.routing import EXCHANGES
+from crossbar_conferences.store.names import account_database
 from scripts.daemons import RabbitMQ
 from tests.faults.conftest import OPTIONS, House, Watch, back, open_house
-from tests.support.brokers import Inbox, eventually, running
+from tests.support.brokers import Inbox, eventually, on_bus, running
 from tests.support.proxy import TcpProxy
 
 #: Shortened; nothing in here depends on how long it is.
@@ -206,7 +210,7 @@ def _faults(house: House) -> set[str]:
     fault="somebody declared an exchange with other flags",
     sees="the same answers as ever; the log names the exchange, which keeps every Kazoo node offline",
     keeps="everything",
-    recovers="once the exchange is deleted and the connections are made anew",
+    recovers="once the exchange is deleted: it is made again as Kazoo makes it",
 )
 async def test_exchange_flags(
     couchdb_url: str, broker: RabbitMQ, stock: aio_pika.abc.AbstractConnection, watch: Watch
@@ -226,8 +230,6 @@ async def test_exchange_flags(
         assert (await watch.ask(sidecar.lock(conference_id))).status == 202
         await eventually(lambda: _is_locked(house, conference_id))
         await channel.exchange_delete("conference")
-        house.bus.cut()
-        switch.cut()
         watch.lifted()
         await back(watch, lambda: sidecar.lock(conference_id, "unlock"), 202)
         await eventually(lambda: _faults(house) == set())
@@ -299,3 +301,62 @@ async def test_event_queue_deleted(
 
     await eventually(is_seen)
     watch.is_back()
+
+
+@pytest.mark.parametrize("again", [True, False], ids=["made again", "left away"])
+@pytest.mark.fault(
+    fault="Kazoo's exchanges are deleted, and made again by somebody or not",
+    sees="the same answers as ever; commands and events of up to five seconds may be lost; `/readyz` and the"
+    " log name the exchanges",
+    keeps="everything",
+    recovers="by itself: exchanges, queues and bindings are made again; live data is searched anew, documents"
+    " are read anew",
+)
+async def test_exchanges_deleted(
+    house: House, broker: RabbitMQ, stock: aio_pika.abc.AbstractConnection, watch: Watch, again: bool
+) -> None:
+    """Events, replies, commands and notices of changes are all heard again, without a reconnect."""
+    sidecar, transport = house.sidecar, house.sidecar.service.bus.transport
+    conference_id = await sidecar.created()
+    await sidecar.run_room(conference_id)
+    assert (await sidecar.get(conference_id)).data["_read_only"]["members"] == 1
+    others = Bus(RabbitTransport([broker.url], options=OPTIONS), "crossbar@elsewhere.test", advertise=False)
+    channel = await stock.channel()
+    for name, kind in EXCHANGES.items():
+        await channel.exchange_delete(name)
+        if again:
+            await channel.declare_exchange(name, kind, durable=False)
+    watch.lifted()
+
+    def repaired() -> set[str]:
+        return {one.fault.subject for one in transport.repairs if one.fault.kind == EXCHANGE_DELETED}
+
+    # Where nobody makes them again, a heartbeat may find it out before the next look does.
+    await eventually(lambda: repaired() == set(EXCHANGES) if again else bool(repaired()))
+    await eventually(lambda: transport.connected and _faults(house) == set())
+    # Of events: who joins now is shown, without being searched for.
+    await sidecar.cluster.perform(["join", conference_id, "late@example.com"])
+
+    async def is_seen() -> bool:
+        shown = await watch.ask(sidecar.get(conference_id))
+        return bool(shown.data["_read_only"]["members"] == 2)
+
+    await eventually(is_seen)
+    await back(watch, lambda: sidecar.lock(conference_id), 202)
+    await eventually(lambda: _is_locked(house, conference_id))
+    async with on_bus(others):
+        database = account_database(sidecar.account)
+        document = dict(await house.eyes.get(database, conference_id))
+        document["name"] = "Edited elsewhere"
+        document["_rev"] = await house.eyes.put(database, document)
+        await others.cast(configuration.document_change("edited", database, document, others.origin()))
+
+        async def is_read_anew() -> bool:
+            return bool((await sidecar.get(conference_id)).data["name"] == "Edited elsewhere")
+
+        await eventually(is_read_anew)
+    watch.is_back()
+    check = (await sidecar.ready()).body["checks"]["bus"]
+    assert check["ok"]
+    assert {one["subject"] for one in check["repaired"] if one["found"] == EXCHANGE_DELETED} == repaired()
+    assert transport.counters.lost == 0 or not again

@@ -124,8 +124,11 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(amqp_url: str, couchdb_url: str, *flags: str) -> AsyncIterator[Serving]:
-    """Start ``serve`` on free ports; ended afterwards in any case."""
+async def serving(
+    amqp_url: str, couchdb_url: str, *flags: str, modules: Path | None = None
+) -> AsyncIterator[Serving]:
+    """Start ``serve`` on free ports; ended afterwards in any case. ``modules``: a folder that Python looks
+    into first."""
     operations_port = free_port()
     command = [sys.executable, "-m", "crossbar_conferences", "serve"]
     command += ["--amqp-urls", amqp_url, "--couchdb-url", couchdb_url]
@@ -134,7 +137,7 @@ async def serving(amqp_url: str, couchdb_url: str, *flags: str) -> AsyncIterator
         *command,
         *flags,
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(str(one) for one in (modules, ROOT) if one)},
         stderr=asyncio.subprocess.PIPE,
     )
     served = Serving(process, f"http://127.0.0.1:{operations_port}")

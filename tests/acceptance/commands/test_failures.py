@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
+from tests.support.addresses import elsewhere
 from tests.support.world import World, beside, listen
 
 _ALL = ("participants",)
@@ -124,7 +124,7 @@ async def test_requests_that_are_no_action(
     conference_id = await world.create()
     heard = await listen(world)
     token = {} if "x-auth-token" in headers else {"x-auth-token": world.tokens["boss"]}
-    forwarded = {"x-forwarded-for": secrets.token_hex(4)}
+    forwarded = {"x-forwarded-for": elsewhere()}
     answer = await world.call(
         "PUT",
         world.path(conference_id),

@@ -18,6 +18,7 @@ from crossbar_conferences.store.memory import MemoryStore
 from crossbar_conferences.store.names import account_database, encoded
 from crossbar_conferences.store.port import Document, DocumentMissing, StoreRefused
 from crossbar_conferences.store.reservations import DATABASE
+from tests.support.addresses import elsewhere
 from tests.support.world import Answer, World, beside
 
 DOMAIN = "https://join.example/room"
@@ -46,7 +47,7 @@ async def _link(world: World, conference_id: str, **options: Any) -> Answer:
 
 
 async def _login(world: World, ip: str | None = None, **data: Any) -> Answer:
-    forwarded = {"x-forwarded-for": ip or secrets.token_hex(8)}
+    forwarded = {"x-forwarded-for": ip or elsewhere()}
     return await world.put("/v2/conference_auth", {"data": data}, who=None, headers=forwarded)
 
 
@@ -268,7 +269,7 @@ async def test_guessing_is_dear(domain: World) -> None:
     _, name = await _shareable(domain)
     account_name = await _account_name(domain)
     given = {"account_name": account_name, "conference_name": name, "conference_pin": "0000"}
-    ip = secrets.token_hex(8)
+    ip = elsewhere()
     statuses = [(await _login(domain, ip, **given)).status for _ in range(4)]
     assert statuses[:2] == [401, 401]
     assert statuses[-1] == 429

@@ -88,8 +88,10 @@ def test_rows_and_fixtures_agree() -> None:
     assert named - rows == set()
     assert rows - named == {
         "chosen-id",
+        "client-address",
         "create-race",
         "dial-wait",
+        "guess-limits",
         "guest-token",
         "guest-unavailable",
         "guest-view",

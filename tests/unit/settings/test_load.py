@@ -149,6 +149,11 @@ def test_lists() -> None:
             {"CROSSBAR_CONFERENCES_AMQP_ZONE_URLS": "amqp://u:SECRET@h?a=b"},
             "CROSSBAR_CONFERENCES_AMQP_ZONE_URLS: amqp_zone_urls must be a list of ZONE=URL",
         ),
+        (
+            {"reverse_proxies": "10.0.0.1 10.0.0.0/8 ::1 proxy.example.com"},
+            {},
+            "--reverse-proxies: reverse_proxies must be addresses or networks",
+        ),
     ],
 )
 def test_a_bad_value_names_its_place_and_not_itself(

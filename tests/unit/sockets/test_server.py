@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from crossbar_conferences.addresses import TrustedProxies
 from crossbar_conferences.conference import presentation
 from crossbar_conferences.conference.rooms import Room
 from crossbar_conferences.sockets.bindings import parse
@@ -84,7 +85,7 @@ async def start() -> AsyncIterator[Callable[..., object]]:
                 lambda *names: Session(*names, commons),
                 replace(ServerLimits(), **limits),  # type: ignore[arg-type]
                 places,
-                trusted=frozenset({trusted}) if trusted else frozenset(),
+                trusted=TrustedProxies([trusted] if trusted else []),
             )
             streams = EventStreams(
                 world.hub,
