@@ -43,6 +43,7 @@ from .commands.dialer import Dialer
 from .commands.executor import Executor
 from .commands.idempotency import ALONE, Claims, IdempotencyKeys
 from .commands.inviter import Inviter
+from .commands.ownership import Ownership
 from .conference import live as live_events
 from .conference import presentation
 from .conference.endpoints_context import EndpointConfig
@@ -64,6 +65,7 @@ from .store.counters import Counters as StoreCounters
 from .store.derived import Derived
 from .store.documents import Documents
 from .store.names import real
+from .store.owners import Owners
 from .store.pages import PageCache
 from .store.port import Store, StoreError
 from .store.reservations import Reservations
@@ -137,6 +139,7 @@ class Service:
         self.announcer: Announcer = Announcer(self.bus)
         self.documents = Documents(store, self.cache, self.announcer.announce, self.pages)
         self.reservations = Reservations(store, clock)
+        self.owners = Owners(store, self.reservations, steady, clock)
         search = SearchLive(self.bus, clock, settings.search_timeout_ms / 1000)
         self.live: Live = search
         if settings.live_mode == "events":
@@ -151,7 +154,8 @@ class Service:
                 limit=settings.live_accounts,
             )
         self.hub: Hub = Hub(self.bus, self.feed, clock)
-        self._guard = SocketGuard(self.auth, self.documents, self.live)
+        self.ownership = Ownership(self.live, self.owners)
+        self._guard = SocketGuard(self.auth, self.documents, self.live, self.ownership)
         self.streams = EventStreams(
             self.hub,
             clock,
@@ -214,6 +218,8 @@ class Service:
         stack.push_async_callback(self.store.close)
         stack.push_async_callback(self.cache.close)
         stack.push_async_callback(self.pages.close)
+        await self.owners.start()
+        stack.push_async_callback(self.owners.close)
         self.bus.on_state(self._on_broker)
         stack.push_async_callback(self.bus.close)
         await self.bus.start()
@@ -284,7 +290,7 @@ class Service:
             Derived(self.cache, time.monotonic, limit=ADMISSIONS),
             charge_valid_tokens=settings.charge_valid_tokens,
         )
-        reader = Reader(self.documents, self.live, self.reservations, self.clock, Renderings())
+        reader = Reader(self.documents, self.live, self.ownership, self.clock, Renderings())
         saver = Saver(self.documents, self.reservations, self.announcer)
         dialer = Dialer(
             self.bus,

@@ -83,9 +83,10 @@ class Participant:
 class Room:
     """One running conference.
 
-    ``account_id`` is the account that the conference runs for, ``None`` when the switch does not
-    know. ``start_time`` is in gregorian seconds, ``run_time`` in seconds. ``recording`` is
-    ``None`` when nothing was heard about a recording. ``extra`` keeps headers without a field.
+    ``account_id`` is the conference's own account, ``None`` when nobody says it: its legs do not, since
+    a leg of any account may be in it. ``start_time`` is in gregorian seconds, ``run_time`` in seconds.
+    ``recording`` is ``None`` when nothing was heard about a recording. ``extra`` keeps headers without
+    a field.
     """
 
     conference_id: str
@@ -104,6 +105,13 @@ class Room:
     active_speaker: int | None = None
     #: Known from events or a summary alone: the media side did not tell everything yet.
     partial: bool = False
+
+    @property
+    def legs_account_id(self) -> str | None:
+        """The one account that every leg names; ``None`` when they name several, or one names none."""
+        named = [member.custom_channel_vars.get("Account-ID") for member in self.participants]
+        first = named[0] if named else None
+        return first if isinstance(first, str) and first and named.count(first) == len(named) else None
 
     def participant(self, participant_id: int) -> Participant | None:
         """The participant with this number, ``None`` when nobody has it."""

@@ -73,6 +73,8 @@ class SearchLive:
             return Sighting()
         rooms: dict[str, Room] = {}
         for reply in filter(messages.is_search_response, collected.replies):
+            if reply.get("Account-ID") not in (None, account_id):
+                continue
             for room in rooms_from_account_search(reply, account_id):
                 known = rooms.get(room.conference_id)
                 if known is None or (room.run_time or 0) > (known.run_time or 0):

@@ -24,6 +24,7 @@ from ..broker.bus import Bus
 from ..broker.port import BrokerError
 from ..clock import Clock
 from ..conference import live
+from ..conference.rooms import Room
 from ..tasks import end
 from .feed import EventFeed, Heard
 from .port import Sighting
@@ -172,29 +173,41 @@ class Tracker:
             return
         rooms = live.reconcile(sighting.rooms.values(), heard, account.rooms)
         if account.seeded:
-            drifted = live.drift(account.rooms, rooms)
+            # Rooms of others, in which the account has a leg, are no part of the answer.
+            own = {key: room for key, room in account.rooms.items() if room.account_id == account_id}
+            drifted = live.drift(own, rooms)
             if drifted:
                 self.counters.drift += drifted
                 log.warning("tracker_drift", account_id=account_id, rooms=drifted)
         account.seed(rooms, sighting.as_of)
 
-    async def _complete(self, account_id: str, conference_id: str) -> Sighting:
-        """Ask for one room and fold the answer into the account's state."""
+    async def _complete(self, account_id: str, conference_id: str, *, confirm: bool = False) -> Sighting:
+        """Ask for one room and fold the answer into the account's state.
+
+        The answer does not say whose it is. Where events did not either, it stays unknown, or with
+        ``confirm`` a search for the account says it."""
         account = await self._used(account_id)
         with account.logging() as heard:
             sighting = await self.lookup(conference_id)
+            known, asked = account.rooms.get(conference_id), sighting.room(conference_id)
+            is_told = known is not None and known.account_id is not None
+            if confirm and asked is not None and asked.account_id is None and not is_told:
+                sighting = replace(sighting, rooms=await self._listed(account_id, asked))
         if not sighting.known:
             return sighting
-        found = [
-            replace(room, account_id=account_id)
-            for room in sighting.rooms.values()
-            if room.account_id in (None, account_id)
-        ]
+        found = [room for room in sighting.rooms.values() if room.account_id in (None, account_id)]
         since = [event for event in heard if event.conference_id == conference_id]
         rooms = live.reconcile(found, since, account.rooms)
         if account.seeded and len(heard) <= LOG_LIMIT:
             account.put(conference_id, rooms.get(conference_id), sighting.as_of)
         return replace(sighting, rooms=rooms)
+
+    async def _listed(self, account_id: str, room: Room) -> live.Rooms:
+        """A room, as the account's if the media side lists it as such."""
+        self.counters.searches += 1
+        listed = (await self._search.account(account_id)).room(room.conference_id)
+        is_listed = listed is not None and listed.instance_id == room.instance_id
+        return {room.conference_id: replace(room, account_id=account_id) if is_listed else room}
 
     def _on_event(self, heard: Heard) -> None:
         account = self._accounts.get(heard.account_id)
@@ -213,7 +226,7 @@ class Tracker:
 
     async def _completed(self, account: TrackedAccount, account_id: str, conference_id: str) -> None:
         try:
-            await self._complete(account_id, conference_id)
+            await self._complete(account_id, conference_id, confirm=True)
         finally:
             account.completing.discard(conference_id)
 

@@ -6,16 +6,18 @@ Source: realtime-ui-tests.md A.6; design 3.3 (commands of a conference by owners
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ..auth.access import may_access
 from ..auth.gate import AuthRoom
 from ..auth.identity import Identity
-from ..conference.isolation import Access, conference_access
+from ..commands.ownership import Finding, Ownership
+from ..conference.isolation import Access
 from ..conference.rooms import Room
-from ..live.port import Live
+from ..live.port import Live, Sighting
 from ..store.documents import Documents
-from ..store.port import DocumentMissing
+from ..store.port import Document, DocumentMissing
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class SocketGuard:
     auth: AuthRoom
     documents: Documents
     live: Live
+    ownership: Ownership
 
     async def identify(self, token: str) -> Identity:
         """The identity of a token; raises `AuthFailure`."""
@@ -44,25 +47,24 @@ class SocketGuard:
 
         An id that is nobody's yet is refused too: it may be another account's tomorrow, when this
         is not asked again."""
-        try:
-            await self.documents.load(account_id, conference_id)
-            has_document = True
-        except DocumentMissing:
-            has_document = False
-        room = (await self.live.conference(account_id, conference_id)).room(conference_id)
-        access = conference_access(
-            account_id,
-            conference_id,
-            has_document=has_document,
-            running_for=room.account_id if room else None,
-            is_running=room is not None,
-        )
-        return access is Access.OWN
+        sighting = await self.live.conference(account_id, conference_id)
+        return (await self._find(account_id, conference_id, sighting)).access is Access.OWN
 
     async def snapshot(self, account_id: str, conference_id: str) -> Room | None:
-        """Who is in a conference now."""
-        return (await self.live.conference(account_id, conference_id)).room(conference_id)
+        """Who is in a conference now; nobody, for whom it is not."""
+        sighting = await self.live.conference(account_id, conference_id)
+        if sighting.room(conference_id) is None:
+            return None
+        found = await self._find(account_id, conference_id, sighting)
+        return found.sighting.room(conference_id) if found.access is Access.OWN else None
 
     async def rooms(self, account_id: str) -> Mapping[str, Room]:
         """What runs for an account now."""
-        return (await self.live.account(account_id)).rooms
+        rooms = (await self.live.account(account_id)).rooms
+        return await self.ownership.own_rooms(account_id, rooms)
+
+    async def _find(self, account_id: str, conference_id: str, sighting: Sighting) -> Finding:
+        document: Document | None = None
+        with suppress(DocumentMissing):
+            document = await self.documents.load(account_id, conference_id)
+        return await self.ownership.find(account_id, conference_id, document, sighting)
