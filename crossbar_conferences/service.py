@@ -48,6 +48,7 @@ from .commands.dialer import Dialer
 from .commands.executor import Executor
 from .commands.idempotency import ALONE, Claims, IdempotencyKeys
 from .commands.inviter import Inviter
+from .commands.ownership import Ownership
 from .conference import live as live_events
 from .conference import presentation
 from .conference.endpoints_context import EndpointConfig
@@ -70,6 +71,7 @@ from .store.counters import Counters as StoreCounters
 from .store.derived import Derived
 from .store.documents import Documents
 from .store.names import ACCOUNTS, account_database, account_id_of, is_account_id, real
+from .store.owners import Owners
 from .store.pages import PageCache
 from .store.port import Store, StoreError
 from .store.reservations import Reservations
@@ -157,6 +159,7 @@ class Service:
         self.announcer: Announcer = Announcer(self.bus)
         self.documents = Documents(store, self.cache, self.announcer.announce, self.pages)
         self.reservations = Reservations(store, clock)
+        self.owners = Owners(store, self.reservations, steady, clock)
         search = SearchLive(self.bus, clock, settings.search_timeout_ms / 1000)
         self.live: Live = search
         if settings.live_mode == "events":
@@ -171,7 +174,8 @@ class Service:
                 limit=settings.live_accounts,
             )
         self.hub: Hub = Hub(self.bus, self.feed, clock)
-        self._guard = SocketGuard(self.auth, self.documents, self.live)
+        self.ownership = Ownership(self.live, self.owners)
+        self._guard = SocketGuard(self.auth, self.documents, self.live, self.ownership)
         self.room: SocketRoom = SocketRoom(settings, self.hub, self._guard, clock, presentation.metadata)
         self.reviews: Reviews = self.room.reviews
         self.streams: EventStreams = self.room.streams
@@ -234,6 +238,8 @@ class Service:
         stack.push_async_callback(self.store.close)
         stack.push_async_callback(self.cache.close)
         stack.push_async_callback(self.pages.close)
+        await self.owners.start()
+        stack.push_async_callback(self.owners.close)
         self.bus.on_state(self._on_broker)
         stack.push_async_callback(self.bus.close)
         await self.bus.start()
@@ -315,7 +321,7 @@ class Service:
             ),
             charge_valid_tokens=settings.charge_valid_tokens,
         )
-        reader = Reader(self.documents, self.live, self.reservations, self.clock, Renderings())
+        reader = Reader(self.documents, self.live, self.ownership, self.clock, Renderings())
         standing = Standing(gate, reader, self.reviews)
         saver = Saver(self.documents, self.reservations, self.announcer)
         dialer = Dialer(

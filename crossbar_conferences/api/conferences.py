@@ -6,7 +6,7 @@ Source: http.md 3.4-3.6, 4, 5, 6.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..auth.system_config import SystemConfig
@@ -14,7 +14,7 @@ from ..clock import gregorian_seconds
 from ..conference import document as documents
 from ..conference import presentation, start_keys
 from ..conference.document import Author
-from ..conference.isolation import is_conference_id
+from ..conference.isolation import Access, is_conference_id
 from ..conference.listing import ListQuery, item, matches, parse
 from ..conference.rooms import Room
 from ..conference.validation import validate
@@ -23,7 +23,7 @@ from ..store.documents import Documents
 from ..store.port import DocumentMissing, Row
 from . import envelope
 from .actions import Actions
-from .errors import ApiError, bad_identifier, conflict, validation_error
+from .errors import ApiError, bad_identifier, conflict, live_unknown, validation_error
 from .exchange import Exchange, is_true
 from .options import is_dry_run
 from .reading import Reader
@@ -75,15 +75,16 @@ class CollectionHandler:
             show_unwritten(exchange, self.saver.announced("created", exchange.account_id, fresh))
             return
         show(exchange, await self.saver.save(exchange.account_id, fresh))
+        self.reader.ownership.owners.learn(exchange.account_id, fresh["_id"])
         answer.location = f"{exchange.path}/{fresh['_id']}"
 
     async def _chosen_id(self, exchange: Exchange, wanted: str) -> str:
         """An id that the client chose; not one under which another account has a conference."""
         doc_id = _well_formed(wanted)
-        owner = await self.reader.reservations.owner(doc_id)
-        room = (await self.reader.live_state.lookup(doc_id)).room(doc_id)
-        holders = {owner, room.account_id if room else None}
-        if holders - {None, exchange.account_id}:
+        found = await self.reader.ownership.find(exchange.account_id, doc_id, None, Sighting())
+        if not found.is_certain:
+            raise live_unknown()
+        if found.access is Access.FOREIGN:
             raise conflict()
         return doc_id
 
@@ -101,6 +102,7 @@ class CollectionHandler:
             now_gregorian=self._now(),
         )
         rows, following = await self._rows(exchange, query)
+        self.reader.ownership.owners.meet(exchange.account_id)
         sighting = Sighting()
         if query.wants_read_only:
             fresh = is_true(exchange.query.get("fresh"))
@@ -114,7 +116,10 @@ class CollectionHandler:
                 answer.listing["start_key"] = query.given_start_key
             if following is not None:
                 answer.listing["next_start_key"] = start_keys.encoded(following)
-        self._show(exchange, query, rows, sighting)
+        rooms = await self.reader.ownership.own_rooms(
+            exchange.account_id, sighting.rooms, [row.id for row in rows]
+        )
+        self._show(exchange, query, rows, replace(sighting, rooms=rooms))
 
     def _show(self, exchange: Exchange, query: ListQuery, rows: list[Row], sighting: Sighting) -> None:
         rooms, now, answer = [sighting.room(row.id) for row in rows], self.reader.now(), exchange.answer

@@ -94,6 +94,18 @@ def entity_tag(revision: str) -> str:
     return f'"{hashlib.md5(revision.encode(errors="replace"), usedforsecurity=False).hexdigest()}"'
 
 
+def show_undone(exchange: Exchange) -> None:
+    """Answer a GET that names another verb: with what that would be about, once it was checked.
+
+    As crossbar does: the document that would be stored, or the one that would go (beside-kazoo.md 1)."""
+    answer, prepared = exchange.answer, exchange.prepared
+    would_be = isinstance(prepared, Mapping) and "_id" in prepared
+    answer.data = public(prepared if would_be else answer.document or {})
+    answer.location = None
+    if exchange.verb == "DELETE":
+        answer.metadata["deleted"] = True
+
+
 def list_tag(exchange: Exchange) -> str:
     """The md5 over a list's answer without what changes by itself: its revision and weak tag."""
     stable = {**exchange.answer.listing, "data": exchange.answer.data}

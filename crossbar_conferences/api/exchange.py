@@ -95,6 +95,13 @@ class Exchange:
     #: What a handler's validation made ready for its execution.
     prepared: Any = None
 
+    @property
+    def only_reads(self) -> bool:
+        """Whether nothing may be done for it: a GET never writes, whatever ``verb`` it carries (http.md 1.6).
+
+        Links are followed by whoever meets them, so what a GET asks for is only checked and shown."""
+        return self.method == "GET" or self.verb == "GET"
+
     def enter(self, match: Match) -> None:
         """The path led somewhere."""
         self.parameters, self.endpoint, self.arguments = match.parameters, match.endpoint, match.arguments

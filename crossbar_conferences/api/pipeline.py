@@ -58,7 +58,7 @@ class Handler(Protocol):
         """Look, don't touch."""
 
     async def execute(self, exchange: Exchange) -> None:
-        """Do it; not called for GET."""
+        """Do it; not called for a GET, whatever verb that names (`Exchange.only_reads`)."""
 
 
 _WEBSOCKET = "/websocket"
@@ -230,16 +230,19 @@ class Pipeline:
             return unmodified
         if exchange.method in _WITH_BODY and exchange.body_kind == "file":
             raise ApiError("unsupported_media_type")
-        if exchange.verb != "GET":
+        if not exchange.only_reads:
             # What is begun is not broken off.
             patience.end()
             await handler.execute(exchange)
+        elif exchange.verb != "GET":
+            envelope.show_undone(exchange)
         return responses.success_response(exchange, self.frame, self.clock())
 
     def _unmodified(self, exchange: Exchange) -> web.Response | None:
         """The answer that the client has already what it asks for, if it has; raises 412."""
         etag, others = exchange.answer.etag, exchange.answer.also_matches
-        is_known = negotiation.check_preconditions(exchange.verb, exchange.headers, etag, others)
+        verb = "GET" if exchange.only_reads else exchange.verb
+        is_known = negotiation.check_preconditions(verb, exchange.headers, etag, others)
         return responses.not_modified(exchange) if is_known else None
 
     def _match(self, exchange: Exchange) -> routes.Match:

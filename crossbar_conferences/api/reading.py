@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..clock import Clock
+from ..commands.ownership import Ownership
 from ..conference import document as documents
 from ..conference import guests, presentation
-from ..conference.isolation import conference_access, is_conference_id
+from ..conference.isolation import is_conference_id
 from ..conference.rooms import Room
 from ..live.port import Live, Sighting
 from ..store.documents import Documents
 from ..store.port import DocumentMissing
-from ..store.reservations import Reservations
 from . import envelope
 from .errors import bad_identifier, live_unknown
 from .exchange import Exchange, is_true
@@ -33,7 +33,7 @@ class Reader:
 
     documents: Documents
     live_state: Live
-    reservations: Reservations
+    ownership: Ownership
     clock: Clock
     renderings: Renderings
 
@@ -70,7 +70,7 @@ class Reader:
         if document is None or sighting is None:
             return None
         room = sighting.rooms.get(conference_id)
-        if room is not None and room.account_id != account_id:
+        if not self.ownership.is_plain(account_id, conference_id, room):
             return None
         answer.document, answer.revision = document, document.get("_rev")
         return sighting
@@ -79,12 +79,13 @@ class Reader:
         """Who is in the conference, as far as this account may know."""
         # Strangers are not worth a question to every media node.
         fresh = is_true(exchange.query.get("fresh")) and not exchange.is_guest
-        own = _has_document(exchange)
+        own = _stored(exchange) is not None
         sighting = await self.live_state.conference(
             exchange.account_id, exchange.conference_id, fresh=fresh, own=own
         )
         room = sighting.room(exchange.conference_id)
-        if own and (room is None or room.account_id == exchange.account_id):
+        is_plain = self.ownership.is_plain(exchange.account_id, exchange.conference_id, room)
+        if own and is_plain:
             # As nearly always; `checked` would say the same.
             return sighting
         return await self.checked(exchange, sighting)
@@ -92,31 +93,22 @@ class Reader:
     async def checked(self, exchange: Exchange, sighting: Sighting | None = None) -> Sighting:
         """The sighting (an empty one when none is given), checked for isolation.
 
-        An id without a document here may still name a conference of another account, which must
-        neither be shown nor commanded: then it is a 404. Only such an id costs a question."""
+        An id may name a conference of another account, which must neither be shown nor commanded:
+        then it is a 404, and so is one of Kazoo's form that nobody is known to have."""
+        account_id, conference_id, stored = exchange.account_id, exchange.conference_id, _stored(exchange)
         sighting = sighting or Sighting()
-        has_document = _has_document(exchange)
-        room = sighting.room(exchange.conference_id)
-        if not has_document and room is None:
-            found = await self.live_state.lookup(exchange.conference_id)
-            room = found.room(exchange.conference_id)
-            if room is not None and room.account_id == exchange.account_id:
-                sighting = found
-            if room is None and exchange.verb == "PUT" and not _is_complete(found):
-                # A node that is slow to answer would still do what it is told, whoever says it.
-                raise live_unknown()
-        owner = None if has_document else await self.reservations.owner(exchange.conference_id)
-        access = conference_access(
-            exchange.account_id,
-            exchange.conference_id,
-            has_document=has_document,
-            running_for=room.account_id if room else None,
-            is_running=room is not None,
-            is_owned_elsewhere=owner not in (None, exchange.account_id),
-        )
-        if not access.is_allowed:
-            raise bad_identifier(exchange.conference_id)
-        return sighting
+        if stored is not None and self.ownership.is_plain(
+            account_id, conference_id, sighting.room(conference_id)
+        ):
+            return sighting
+        found = await self.ownership.find(account_id, conference_id, stored, sighting)
+        is_running = found.sighting.room(conference_id) is not None
+        if exchange.verb == "PUT" and not is_running and not found.is_certain:
+            # A node that is slow to answer would still do what it is told, whoever says it.
+            raise live_unknown()
+        if not found.access.is_allowed:
+            raise bad_identifier(conference_id)
+        return found.sighting
 
     async def live(self, exchange: Exchange) -> Room | None:
         """The running conference, its age and source noted in the answer's metadata."""
@@ -159,10 +151,7 @@ class Reader:
             exchange.answer.etag = envelope.entity_tag(revision)
 
 
-def _has_document(exchange: Exchange) -> bool:
+def _stored(exchange: Exchange) -> Mapping[str, Any] | None:
+    """The stored document of the path, ``None`` when there is only an ad-hoc one."""
     document = exchange.answer.document
-    return document is not None and document.get("_rev") is not None
-
-
-def _is_complete(found: Sighting) -> bool:
-    return len(found.nodes_heard) >= found.nodes_expected
+    return document if document is not None and document.get("_rev") is not None else None

@@ -23,6 +23,9 @@ from .load import Place
 _KNOWN_PATHS = 2_048
 _SHORT_PATH = 512
 
+#: Methods that no ``verb`` in the request replaces. With HEAD Kazoo answers 405, whatever is meant.
+_OWN_VERB = frozenset({"OPTIONS", "HEAD"})
+
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -65,7 +68,7 @@ class Reception:
             check_query(raw_query)
         exchange.raw = raw
         verb = exchange.value("verb")
-        if isinstance(verb, str) and verb and exchange.method != "OPTIONS":
+        if isinstance(verb, str) and verb and exchange.method not in _OWN_VERB:
             exchange.verb = verb.upper()
 
     async def _body(self, request: web.BaseRequest, exchange: Exchange) -> bytes:

@@ -27,7 +27,7 @@ from ..store.port import (
     ViewMissing,
 )
 from ..store.reservations import Claim, Reservations
-from .errors import store_fatal, validation_error
+from .errors import conflict, store_fatal, validation_error
 
 log = structlog.get_logger(__name__)
 
@@ -135,10 +135,13 @@ class Saver:
     async def _reserve(self, claim: Claim, *, is_new: bool) -> dict[str, Any]:
         errors: dict[str, Any] = {}
         if is_new:
-            clashes, _ = await asyncio.gather(
+            clashes, is_own = await asyncio.gather(
                 self.reservations.reserve(claim),
                 self.reservations.own(claim.account_id, claim.conference_id),
             )
+            if not is_own:
+                # An id that the client chose: meanwhile another account has a conference under it.
+                raise conflict()
         else:
             clashes = await self.reservations.reserve(claim)
         if clashes.numbers:

@@ -8,6 +8,7 @@ Source: amqp.md 9, realtime-ui-tests.md D.1; RFC 5545.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -154,8 +155,7 @@ def calendar_file(
 ) -> bytes:
     """The meeting as an iCalendar file."""
     event = Event()
-    # The same conference and start are the same meeting: sent again, it replaces itself.
-    event.add("uid", f"{document['_id']}-{meeting.start.astimezone(UTC):%Y%m%dT%H%M%SZ}@crossbar-conferences")
+    event.add("uid", _uid(document["_id"], meeting))
     event.add("dtstamp", now.astimezone(UTC))
     event.add("dtstart", meeting.start)
     event.add("duration", timedelta(minutes=meeting.duration))
@@ -178,6 +178,13 @@ def calendar_file(
     if meeting.start.tzinfo is not UTC:
         calendar.add_missing_timezones()
     return bytes(calendar.to_ical())
+
+
+def _uid(conference_id: str, meeting: Meeting) -> str:
+    """What names a meeting: the same conference and start are the same one, which replaces itself when sent
+    again. A guest does not learn the conference's id from it: the id is enough to ask for the conference."""
+    meant = f"{conference_id} {meeting.start.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    return f"{hashlib.sha256(meant.encode()).hexdigest()[:40]}@crossbar-conferences"
 
 
 def _zone(value: Any, errors: Errors) -> ZoneInfo | None:

@@ -21,6 +21,10 @@ MAXIMUM_ID_BYTES: Final = 128
 _FORBIDDEN: Final = re.compile(r"[\x00-\x20\x7f-\xa0\ufffd.*#/\\'\"`,;|^&<>{}()\[\]$!?%]")
 
 
+#: Ids as Kazoo makes them (data.md 2.2).
+_KAZOO_ID: Final = re.compile(r"[0-9a-fA-F]{32}", re.ASCII)
+
+
 class Access(Enum):
     """What an account may do with a conference id."""
 
@@ -30,6 +34,8 @@ class Access(Enum):
     FREE = "free"
     #: Another account's: answered as if it did not exist.
     FOREIGN = "foreign"
+    #: An id as Kazoo makes them, of no document of the account: somebody's, if anybody's.
+    ABSENT = "absent"
     #: Not an id at all.
     INVALID = "invalid"
 
@@ -44,29 +50,40 @@ def conference_access(
     conference_id: str,
     *,
     has_document: bool,
+    owner: str | None = None,
     running_for: str | None = None,
     is_running: bool = False,
-    is_owned_elsewhere: bool = False,
+    legs_for: str | None = None,
 ) -> Access:
     """Decide about one conference id for one account.
 
-    ``has_document``: the account's database holds a conference under this id. ``is_running`` and
-    ``running_for``: a conference of this id runs, and the account it runs for (``None``: the
-    switch doesn't say). ``is_owned_elsewhere``: another account is known to have a document of it.
+    ``has_document``: the account's database holds a conference under this id. ``owner``: the account
+    on record as the id's (``None``: nobody is, or there is no record to be had). ``is_running`` and
+    ``running_for``: a conference of this id runs, and its own account (``None``: the switch doesn't
+    say). ``legs_for``: the one account that all its legs name.
 
-    The switch knows one conference per id, whatever the account. So a conference that runs for
-    another account is foreign even to one that has a document of the same id; what runs for
-    nobody known belongs to whoever has a document.
+    The switch knows one conference per id, whatever the account. The record decides, then the
+    running conference's own account, then the document. What legs say never makes a conference an
+    account's; it only takes one away from an account that has nothing but a document.
     """
     if not is_conference_id(conference_id):
         return Access.INVALID
+    if owner is not None and owner != account_id:
+        return Access.FOREIGN
+    if has_document and owner == account_id:
+        return Access.OWN
     if running_for is not None:
         return Access.OWN if running_for == account_id else Access.FOREIGN
     if has_document:
-        return Access.OWN
-    if is_owned_elsewhere or is_running:
-        return Access.FOREIGN
-    return Access.FREE
+        return Access.OWN if legs_for in (None, account_id) else Access.FOREIGN
+    if is_running:
+        return Access.OWN if owner == account_id else Access.FOREIGN
+    return Access.ABSENT if is_kazoo_id(conference_id) else Access.FREE
+
+
+def is_kazoo_id(text: str) -> bool:
+    """Whether an id has the form of those that Kazoo makes: 32 hex digits."""
+    return _KAZOO_ID.fullmatch(text) is not None
 
 
 def is_conference_id(text: object) -> bool:

@@ -53,13 +53,17 @@ MutableRooms = MutableMapping[str, Room]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A conference event as it was heard. ``at`` in unix seconds."""
+    """A conference event as it was heard. ``at`` in unix seconds.
+
+    ``account_id``: whose it is as far as its headers say, if only the leg's; ``owner_id``: the
+    conference's own account, where the event tells it."""
 
     kind: str
     conference_id: str
     instance_id: str
     at: float
     account_id: str | None = None
+    owner_id: str | None = None
     call_id: str | None = None
     participant: Participant | None = None
     message_id: str | None = None
@@ -67,18 +71,27 @@ class Event:
     lacks_vars: bool = False
 
 
-def event_from(body: Mapping[str, Any], at: float) -> Event | None:
-    """The event in a message's body; ``None`` when it does not say what and where."""
+def event_from(body: Mapping[str, Any], at: float, published_for: str | None = None) -> Event | None:
+    """The event in a message's body; ``None`` when it does not say what and where.
+
+    ``published_for``: the account in its routing key. Of an event of the conference itself that is the
+    conference's own. Of one about a leg it may be the leg's: Kazoo takes the conference's where the
+    switch knows it, else the leg's (conference-event.xml), so only one that is not the leg's tells."""
     kind, conference_id = text_of(body.get("Event")), text_of(body.get("Conference-ID"))
     if kind is None or conference_id is None:
         return None
     channel_vars = object_of(body.get("Custom-Channel-Vars"))
+    of_leg = text_of(channel_vars.get("Account-ID"))
+    owner_id = published_for or text_of(body.get("Account-ID"))
+    if kind not in _OF_THE_ROOM and of_leg in (None, owner_id):
+        owner_id = None
     return Event(
         kind=kind,
         conference_id=conference_id,
         instance_id=text_of(body.get("Instance-ID")) or "",
         at=at,
-        account_id=text_of(body.get("Account-ID")) or text_of(channel_vars.get("Account-ID")),
+        account_id=text_of(body.get("Account-ID")) or of_leg,
+        owner_id=owner_id,
         call_id=text_of(body.get("Call-ID")),
         participant=participant_from(body),
         message_id=text_of(body.get("Msg-ID")),
@@ -266,16 +279,22 @@ _OUT_OF_ORDER_SECONDS: Final = 0.05
 #: Kinds with which a new run of a conference is first heard of.
 BEGINNINGS = frozenset({"conference-create", "add-member"})
 
+#: Kinds that are about the conference itself and not about one who is in it.
+_OF_THE_ROOM = frozenset(
+    {"conference-create", "conference-destroy", "lock", "unlock", "start-recording", "stop-recording"}
+)
+
 #: Without these the state cannot be followed (amqp.md 7.3: the operator may narrow the list).
 NEEDED_EVENTS = frozenset(TRANSITIONS) - {"start-recording", "stop-recording"}
 
 
 def _room(room: Room | None, event: Event) -> Room:
     if room is not None:
-        return room
+        known = room.account_id is not None or event.owner_id is None
+        return room if known else replace(room, account_id=event.owner_id)
     return Room(
         conference_id=event.conference_id,
-        account_id=event.account_id,
+        account_id=event.owner_id,
         instance_id=event.instance_id or None,
         locked=False if event.kind == "conference-create" else None,
         start_time=gregorian_seconds(event.at),

@@ -99,10 +99,10 @@ def strangers_last(participants: Iterable[Participant]) -> tuple[Participant, ..
 class Room:
     """One running conference.
 
-    ``account_id`` is the account that the conference runs for, ``None`` when the switch does not
-    know. ``start_time`` is in gregorian seconds, ``run_time`` in seconds. ``recording`` is
-    ``None`` when nothing was heard about a recording. ``extra`` keeps headers without a field.
-    ``participants`` without a number come last (`strangers_last`).
+    ``account_id`` is the conference's own account, ``None`` when nobody says it: its legs do not, since
+    a leg of any account may be in it. ``start_time`` is in gregorian seconds, ``run_time`` in seconds.
+    ``recording`` is ``None`` when nothing was heard about a recording. ``extra`` keeps headers without
+    a field. ``participants`` without a number come last (`strangers_last`).
     """
 
     conference_id: str
@@ -147,6 +147,13 @@ class Room:
         if call_id is None:
             return None
         return next((member for member in self.participants if member.call_id == call_id), None)
+
+    @property
+    def legs_account_id(self) -> str | None:
+        """The one account that every leg names; ``None`` when they name several, or one names none."""
+        named = [member.custom_channel_vars.get("Account-ID") for member in self.participants]
+        first = named[0] if named else None
+        return first if isinstance(first, str) and first and named.count(first) == len(named) else None
 
     def participant(self, participant_id: int) -> Participant | None:
         """The participant with this number, ``None`` when nobody has it."""

@@ -17,12 +17,14 @@ _SHOWN = ("Call-Interaction-ID", "Switch-External-IP", "Switch-URL")
 
 
 def room_from_search(body: Mapping[str, Any], account_id: str | None = None) -> Room:
-    """The room in a search answer."""
+    """The room in a search answer; ``account_id``: the account that it was listed for.
+
+    The answer to a search by conference does not name the account: then nobody's is known."""
     participants = strangers_last(_participants(body.get("Participants")))
     locked = boolean_of(body.get("Locked"))
     return Room(
         conference_id=text_of(body.get("Conference-ID")) or "",
-        account_id=account_id or text_of(body.get("Account-ID")) or _account_of(participants),
+        account_id=account_id or text_of(body.get("Account-ID")),
         instance_id=text_of(body.get("UUID")),
         locked=boolean_of(body.get("Is-Locked")) if locked is None else locked,
         start_time=integer_of(body.get("Start-Time")),
@@ -76,15 +78,6 @@ def _participants(entries: Any) -> Iterator[Participant]:
         participant = participant_from(entry) if isinstance(entry, Mapping) else None
         if participant is not None:
             yield participant
-
-
-def _account_of(participants: tuple[Participant, ...]) -> str | None:
-    # A search by conference does not name the account; the legs in it do.
-    for participant in participants:
-        account_id = text_of(participant.custom_channel_vars.get("Account-ID"))
-        if account_id:
-            return account_id
-    return None
 
 
 def text_of(value: Any) -> str | None:

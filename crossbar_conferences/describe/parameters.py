@@ -39,7 +39,12 @@ PARAMETERS: Final[tuple[Parameter, ...]] = (
     Parameter("X-Auth-Account-ID", "header", "must be the token's account", _TEXT),
     Parameter("auth_token", "query", "the caller's token, instead of the header", _TEXT),
     Parameter("authorization", "query", "instead of the Authorization header", _TEXT),
-    Parameter("verb", "query", "the verb that is meant, whatever the method", _TEXT),
+    Parameter(
+        "verb",
+        "query",
+        "the verb that is meant, instead of the method; a GET writes nothing all the same",
+        _TEXT,
+    ),
     Parameter("pretty_print", "query", "indent the answer", _FLAG),
     Parameter("jsonp", "query", "wrap the answer in a call of this function", _TEXT, verbs=("GET",)),
     Parameter("accept", "query", "the representation: json or csv", _TEXT, verbs=("GET",)),

@@ -91,8 +91,9 @@ class EventFeed:
             listener()
 
     def _on_message(self, body: Mapping[str, Any], delivery: Delivery) -> None:
-        event = live.event_from(body, self._clock())
-        account_id = _account_of(delivery.routing_key) or (event.account_id if event else None)
+        published_for = _account_of(delivery.routing_key)
+        event = live.event_from(body, self._clock(), published_for)
+        account_id = published_for or (event.account_id if event else None)
         if event is None or account_id is None or account_id not in self._holds:
             self.ignored += 1
             return

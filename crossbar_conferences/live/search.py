@@ -76,6 +76,7 @@ class SearchLive:
         rooms = merged(
             room
             for reply in filter(messages.is_search_response, collected.replies)
+            if reply.get("Account-ID") in (None, account_id)
             for room in rooms_from_account_search(reply, account_id)
         )
         await self._complete(rooms)

@@ -24,13 +24,14 @@ from ..broker.bus import Bus
 from ..broker.port import BrokerError
 from ..clock import Clock
 from ..conference import live
+from ..conference.rooms import Room
 from ..tasks import end
 from .feed import EventFeed, Heard
 from .port import Sighting
 from .rechecks import Rechecks
 from .search import SearchLive
 from .tracked import LOG_LIMIT, Asking, TrackedAccount
-from .unlisted import owned_by, unlisted
+from .unlisted import unlisted
 
 log = structlog.get_logger(__name__)
 
@@ -221,37 +222,52 @@ class Tracker:
             account.seeded = False
             return sighting.with_rooms(rooms)
         if account.seeded:
-            drifted = live.drift(account.rooms, rooms)
+            # Rooms of others, in which the account has a leg, are no part of the answer.
+            own = {key: room for key, room in account.rooms.items() if room.account_id == account_id}
+            drifted = live.drift(own, rooms)
             if drifted:
                 self.counters.drift += drifted
                 log.warning("tracker_drift", account_id=account_id, rooms=drifted)
         account.seed(rooms, sighting.as_of)
         return account.whole("search")
 
-    async def _complete(self, account_id: str, conference_id: str, *, own: bool = False) -> Sighting:
-        """Ask for one room and fold the answer into the account's state."""
+    async def _complete(
+        self, account_id: str, conference_id: str, *, own: bool = False, confirm: bool = False
+    ) -> Sighting:
+        """Ask for one room and fold the answer into the account's state.
+
+        The answer does not say whose it is. Where events did not either, it stays unknown, or with
+        ``confirm`` a search for the account says it. ``own``: the account has a document of the id, so
+        that a room of which nobody says whose it is may be the account's."""
         account = await self._used(account_id)
         with account.logging() as heard:
             sighting = await self.lookup(conference_id)
+            told = sighting.room(conference_id)
+            known = account.rooms.get(conference_id)
+            is_told = known is not None and known.account_id is not None
+            if confirm and told is not None and told.account_id is None and not is_told:
+                told = await self._listed(account_id, told)
         if not sighting.heard:
             return sighting
-        told = sighting.room(conference_id)
-        found = owned_by(account, told, own=own)
+        found = told if told is not None and told.account_id in (None, account_id) else None
         since = [event for event in heard[:LOG_LIMIT] if event.conference_id == conference_id]
         if found is not None and account.seeded and not since:
-            known = account.rooms.get(conference_id)
             # No event told of it, and the account's answer did not list it.
             found = replace(found, unlisted=own if known is None else known.unlisted)
         rooms = live.reconcile([found] if found else [], since, account.rooms)
         room = rooms.get(conference_id)
         if account.seeded and len(heard) <= LOG_LIMIT:
-            if room is None and (told is None or own):
+            if room is None:
                 account.note(conference_id)
             account.put(conference_id, room, sighting.as_of)
-        if room is None and told is not None and told.account_id is None:
-            # Whose it is the media side does not say: that is for those to decide who know more.
-            rooms = {conference_id: told}
         return sighting.with_rooms(rooms)
+
+    async def _listed(self, account_id: str, room: Room) -> Room:
+        """A room, as the account's if the media side lists it as such."""
+        self.counters.searches += 1
+        listed = (await self._search.account(account_id)).room(room.conference_id)
+        is_listed = listed is not None and listed.instance_id == room.instance_id
+        return replace(room, account_id=account_id) if is_listed else room
 
     def _on_event(self, heard: Heard) -> None:
         account = self._accounts.get(heard.account_id)
@@ -287,7 +303,7 @@ class Tracker:
 
     async def _completed(self, account: TrackedAccount, conference_id: str, *, own: bool) -> None:
         try:
-            await self._complete(account.account_id, conference_id, own=own)
+            await self._complete(account.account_id, conference_id, own=own, confirm=not own)
         finally:
             account.completing.pop(conference_id, None)
 

@@ -1,8 +1,9 @@
 """Conferences that run though the media side does not list them under their account.
 
 An ecallmgr that was restarted lists no room that was there before, and none lists a room whose
-profile came late; asked by the conference's id, they tell, but not whose the room is. So they are
-asked for what was known, and for what was read lately. Source: real-switch.md A2, A10.
+profile came late; asked by the conference's id, they tell, but not whose the room is: that is for
+those to decide who know the record. So they are asked for what was known, and for what was read
+lately. Source: real-switch.md A2, A10.
 """
 
 from __future__ import annotations
@@ -41,25 +42,17 @@ async def unlisted(account: TrackedAccount, sighting: Sighting, since: float, lo
             # Nobody could be asked: what was known stays.
             found.extend([known] if known else [])
             return
-        room = owned_by(account, told.room(conference_id), own=conference_id in lately)
-        if room is not None:
+        room = told.room(conference_id)
+        if room is not None and room.account_id in (None, account.account_id):
             # What events tell of is known to be there, listed or not.
             found.append(replace(room, unlisted=known is None or known.unlisted))
         elif conference_id in lately:
             account.asked[conference_id] = lately[conference_id]
 
+    # Rooms of others, in which the account has a leg, are none of its own.
+    known_ones = [key for key, one in account.rooms.items() if one.unlisted or one.account_id is not None]
     async with asyncio.TaskGroup() as group:
-        for conference_id in dict.fromkeys([*account.rooms, *lately]):
+        for conference_id in dict.fromkeys([*known_ones, *lately]):
             if conference_id not in sighting.rooms:
                 group.create_task(ask(conference_id))
     return found
-
-
-def owned_by(account: TrackedAccount, found: Room | None, *, own: bool) -> Room | None:
-    """A room that was asked for by its id, if it is this account's; ``own``: if nobody else's, it is."""
-    if found is None or found.account_id == account.account_id:
-        return found
-    known = account.rooms.get(found.conference_id)
-    is_known = known is not None and known.instance_id == found.instance_id
-    is_ours = found.account_id is None and (own or is_known)
-    return replace(found, account_id=account.account_id) if is_ours else None

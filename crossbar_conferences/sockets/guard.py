@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,10 +16,11 @@ from ..auth.access import account_tree
 from ..auth.failures import AccessDenied, TokenRestricted
 from ..auth.gate import AuthRoom
 from ..auth.identity import Identity
-from ..conference.isolation import Access, conference_access
+from ..commands.ownership import Finding, Ownership
+from ..conference.isolation import Access
 from ..conference.rooms import Room
 from ..errors import CrossbarConferencesError
-from ..live.port import Live
+from ..live.port import Live, Sighting
 from ..store.documents import Documents
 from ..store.names import SYSTEM_AUTH, SYSTEM_CONFIG, account_database
 from ..store.port import Document, DocumentMissing
@@ -43,6 +45,7 @@ class SocketGuard:
     auth: AuthRoom
     documents: Documents
     live: Live
+    ownership: Ownership
 
     async def identify(self, token: str, source: str) -> Identity:
         """The identity of a token that comes from an address; raises `AuthFailure`."""
@@ -83,32 +86,33 @@ class SocketGuard:
     async def may_follow(self, account_id: str, conference_id: str) -> bool:
         """Commands name no account: the conference must be the account's own.
 
-        An id that is nobody's yet is refused too: it may be another account's tomorrow."""
-        try:
-            await self.documents.load(account_id, conference_id)
-            has_document = True
-        except DocumentMissing:
-            has_document = False
+        An id that is nobody's yet is refused too: it may be another account's tomorrow. Raises
+        `OwnerUnknown` while nobody can be asked."""
         sighting = await self.live.conference(account_id, conference_id)
-        room = sighting.room(conference_id)
-        if not has_document and room is None and not sighting.known:
+        found = await self._find(account_id, conference_id, sighting)
+        is_nobodys = found.access in (Access.FREE, Access.ABSENT)
+        if is_nobodys and not (found.is_certain and found.sighting.heard):
             raise OwnerUnknown
-        access = conference_access(
-            account_id,
-            conference_id,
-            has_document=has_document,
-            running_for=room.account_id if room else None,
-            is_running=room is not None,
-        )
-        return access is Access.OWN
+        return found.access is Access.OWN
 
     async def snapshot(self, account_id: str, conference_id: str) -> Room | None:
-        """Who is in a conference now."""
-        return (await self.live.conference(account_id, conference_id)).room(conference_id)
+        """Who is in a conference now; nobody, for whom it is not."""
+        sighting = await self.live.conference(account_id, conference_id)
+        if sighting.room(conference_id) is None:
+            return None
+        found = await self._find(account_id, conference_id, sighting)
+        return found.sighting.room(conference_id) if found.access is Access.OWN else None
 
     async def rooms(self, account_id: str) -> Mapping[str, Room]:
         """What runs for an account now."""
-        return (await self.live.account(account_id)).rooms
+        rooms = (await self.live.account(account_id)).rooms
+        return await self.ownership.own_rooms(account_id, rooms)
+
+    async def _find(self, account_id: str, conference_id: str, sighting: Sighting) -> Finding:
+        document: Document | None = None
+        with suppress(DocumentMissing):
+            document = await self.documents.load(account_id, conference_id)
+        return await self.ownership.find(account_id, conference_id, document, sighting)
 
 
 def dependencies(identity: Identity, *accounts: Document | None) -> frozenset[str]:

@@ -134,6 +134,16 @@ class CouchStore:
             # An answer without a revision would leave the old one there.
             return _revision(target.rev if target.rev != document.get("_rev") else None)
 
+    async def put_many(self, database: str, documents: Sequence[Document]) -> frozenset[str]:
+        """See `Store`."""
+        if not documents:
+            return frozenset()
+        with self._request("put_many"):
+            target = _BulkDocs(self._server, database)
+            answer = await target.write([dict(document) for document in documents])
+            outcomes = [outcome for outcome in answer if isinstance(outcome, dict)]
+            return frozenset(str(outcome["id"]) for outcome in outcomes if outcome.get("rev"))
+
     async def delete(self, database: str, doc_id: str, rev: str) -> str:
         """See `Store`."""
         try:
@@ -272,6 +282,21 @@ class _DesignDocument(_Document):
     @property
     def endpoint(self) -> str:
         return f"{self._database.endpoint}/{_DESIGN}{quote(self.id.removeprefix(_DESIGN), safe='')}"
+
+
+class _BulkDocs(Database):
+    """aiocouch's own does not tell that the database is missing."""
+
+    @raises(400, "Invalid request")
+    @raises(401, "Write privileges required")
+    @raises(403, "Access forbidden: {reason}")
+    @raises(404, "Specified database is missing")
+    async def write(self, documents: list[dict[str, Any]]) -> list[Any]:
+        """What became of each."""
+        _, answer = await self._remote._post(f"{self.endpoint}/_bulk_docs", data={"docs": documents})
+        if not isinstance(answer, list):
+            raise StoreFault("the document store answered with nonsense")
+        return answer
 
 
 class _View(CouchView):

@@ -116,6 +116,23 @@ class MemoryStore:
         documents.store(_Stored(fresh, attachments=attachments))
         return str(fresh["_rev"])
 
+    async def put_many(self, database: str, documents: Sequence[Document]) -> frozenset[str]:
+        """See `Store`."""
+        if not documents:
+            return frozenset()
+        self._request("put_many")
+        there = self._database(database)
+        written: set[str] = set()
+        for document in documents:
+            stored = there.get(document["_id"])
+            if (stored is not None and not stored.deleted) or not is_addressable(document["_id"]):
+                continue
+            fresh = copy.deepcopy(dict(document))
+            fresh["_rev"] = _next_revision(stored, fresh)
+            there.store(_Stored(fresh))
+            written.add(fresh["_id"])
+        return frozenset(written)
+
     async def delete(self, database: str, doc_id: str, rev: str) -> str:
         """See `Store`."""
         self._request("delete")

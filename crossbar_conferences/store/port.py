@@ -118,6 +118,12 @@ class Store(Protocol):
         (absent for a new document), else `DocumentConflict`."""
         ...
 
+    async def put_many(self, database: str, documents: Sequence[Document]) -> frozenset[str]:
+        """Write new documents under their ``_id``, in one round trip; the ids of those that were written.
+
+        One whose id is taken is left as it is, and so is one that the store refuses."""
+        ...
+
     async def delete(self, database: str, doc_id: str, rev: str) -> str:
         """Remove for good (a tombstone); raises `DocumentConflict` and `DocumentMissing`."""
         ...

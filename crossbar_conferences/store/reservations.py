@@ -135,16 +135,24 @@ class Reservations:
         """Let go of everything in a claim that its conference holds."""
         await self._release(claim, claim.entries())
 
-    async def own(self, account_id: str, conference_id: str) -> None:
-        """Remember whose conference this id is; the first account to say so is believed."""
-        await self._take(Claim(account_id, conference_id), "conference", conference_id)
+    async def own(self, account_id: str, conference_id: str, document: Document | None = None) -> bool:
+        """Put on record whose conference this id is; whether it is this account's now.
+
+        The first account to say so is believed. With ``document``, what the account has under the id,
+        it may replace another's record: one that no conference stands behind any more, or a younger one.
+        Whoever makes a conference under an id that is taken elsewhere does not become its owner by it."""
+        claim = Claim(account_id, conference_id)
+        outcome = await self._take(claim, "conference", conference_id)
+        if outcome is _Outcome.HELD and document is not None and not self._is_refused():
+            outcome = await self._displace(claim, document)
+        return outcome is _Outcome.TAKEN
 
     async def owner(self, conference_id: str) -> str | None:
         """The account that an id is known to belong to."""
         if self._is_refused():
             return None
         try:
-            found = await self._store.get(DATABASE, _document_id("", "conference", conference_id))
+            found = await self._store.get(DATABASE, owner_document_id(conference_id))
         except (DocumentMissing, DatabaseMissing, StoreRefused):
             return None
         account_id = found.get("account_id")
@@ -164,15 +172,7 @@ class Reservations:
         if self._is_refused():
             return self._take_locally(claim, kind, value)
         account_id = "" if kind == "conference" else claim.account_id
-        document = {
-            "_id": _document_id(account_id, kind, value),
-            "pvt_type": "reservation",
-            "kind": kind,
-            "value": value,
-            "account_id": claim.account_id,
-            "conference_id": claim.conference_id,
-            "taken_at": self._clock(),
-        }
+        document = _reservation(_document_id(account_id, kind, value), claim, kind, value, self._clock())
         try:
             await self._put(document)
         except DocumentConflict:
@@ -202,6 +202,24 @@ class Reservations:
                 return outcome
         # One of our own that is old is renewed: it would be taken over while we write.
         return await self._put_or_lose({**document, "_rev": held["_rev"]})
+
+    async def _displace(self, claim: Claim, ours: Document) -> _Outcome:
+        """Take the record of an id from another account, if what that has of the id counts for less."""
+        doc_id = owner_document_id(claim.conference_id)
+        held = await self._store.get(DATABASE, doc_id)
+        if self._is_fresh(held):
+            # Its conference may be about to be written.
+            return _Outcome.HELD
+        try:
+            theirs = await self._store.get(account_database(str(held.get("account_id"))), claim.conference_id)
+        except (DocumentMissing, DatabaseMissing, ValueError):
+            theirs = {"pvt_deleted": True}
+        is_there = not theirs.get("pvt_deleted") and theirs.get("pvt_type", "conference") == "conference"
+        if is_there and not _is_older(ours, theirs):
+            return _Outcome.HELD
+        record = owner_record(claim.account_id, claim.conference_id, self._clock())
+        log.warning("owner_replaced", conference_id=claim.conference_id, account_id=claim.account_id)
+        return await self._put_or_lose({**record, "_rev": held["_rev"]})
 
     async def _put_or_lose(self, document: Mapping[str, Any]) -> _Outcome:
         try:
@@ -303,6 +321,35 @@ def numbers_of(document: Mapping[str, Any]) -> list[str]:
 
 def _uses(document: Mapping[str, Any], kind: str, value: Any) -> bool:
     return document.get("name") == value if kind == "name" else value in numbers_of(document)
+
+
+def owner_document_id(conference_id: str) -> str:
+    """The id of the document that says whose conference an id is."""
+    return _document_id("", "conference", conference_id)
+
+
+def owner_record(account_id: str, conference_id: str, now: float) -> dict[str, Any]:
+    """That document. ``now`` in unix seconds."""
+    claim = Claim(account_id, conference_id)
+    return _reservation(owner_document_id(conference_id), claim, "conference", conference_id, now)
+
+
+def _reservation(doc_id: str, claim: Claim, kind: Kind, value: str, now: float) -> dict[str, Any]:
+    return {
+        "_id": doc_id,
+        "pvt_type": "reservation",
+        "kind": kind,
+        "value": value,
+        "account_id": claim.account_id,
+        "conference_id": claim.conference_id,
+        "taken_at": now,
+    }
+
+
+def _is_older(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
+    """Whether our document was made before theirs; nobody chooses when his was made (data.md 2.1)."""
+    mine, other = ours.get("pvt_created"), theirs.get("pvt_created")
+    return type(mine) is int and type(other) is int and mine < other
 
 
 def _document_id(account_id: str, kind: str, value: str) -> str:

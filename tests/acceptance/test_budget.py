@@ -94,6 +94,28 @@ async def test_a_cold_read_asks_each_thing_once(house: House) -> None:
     assert len(house.spoken) <= 1
 
 
+async def test_putting_owners_on_record_costs_reads_nothing_but_one_look(house: House) -> None:
+    """Of conferences that Kazoo made: one read beside the document's, no write that anybody waits for, and
+    one for all that came by meanwhile. A list costs none, and afterwards nothing is asked any more."""
+    made = [secrets.token_hex(16) for _ in range(3)]
+    for each in made:
+        document = {"_id": each, "pvt_type": "conference", "pvt_account_id": house.account, "name": each}
+        await house.store.inner.put(house.database, document)
+    await house.get(house.path("room-of-nobody"))
+    await house.quiet()
+    with slowly(house):
+        answers = await asyncio.gather(*(house.get(house.path(each)) for each in made))
+        assert [answer.status for answer in answers] == [200] * 3
+        assert [one for one in house.store.operations if one.startswith("put")] == []
+    await house.service.owners.settled()
+    assert house.store.operations.count("get") == 6
+    assert house.store.operations.count("put_many") <= 3
+    house.forget()
+    for each in made:
+        assert (await house.get(house.path(each))).status == 200
+    assert house.store.operations == []
+
+
 @pytest.mark.parametrize("where", [(), ("participants",), ("participants", "1")])
 async def test_a_command_costs_one_publish(house: House, where: tuple[str, ...]) -> None:
     """A command to a conference, or to a participant: 0 to the store, one message for each who is meant."""

@@ -228,6 +228,26 @@ async def test_of_many_writers_one_wins(store: Store, database: str) -> None:
     assert sum(isinstance(result, DocumentConflict) for result in results) == 9
 
 
+async def test_writes_many(store: Store, database: str) -> None:
+    """New documents at once; who has an id already is left as he is, and a deleted one's is free again."""
+    await store.put(database, {"_id": "there", "n": 0})
+    rev = await store.put(database, {"_id": "gone", "n": 0})
+    await store.delete(database, "gone", rev)
+    wanted = [{"_id": each, "n": 1} for each in ("there", "gone", "new", "newer")]
+    assert await store.put_many(database, wanted) == {"gone", "new", "newer"}
+    assert await store.put_many(database, wanted) == frozenset()
+    assert await store.put_many(database, []) == frozenset()
+    found = await store.get_many(database, ["there", "gone", "new", "newer"])
+    assert {each: document["n"] for each, document in found.items()} == {
+        "there": 0,
+        "gone": 1,
+        "new": 1,
+        "newer": 1,
+    }
+    with pytest.raises(DatabaseMissing):
+        await store.put_many(f"{database}-none", wanted)
+
+
 async def test_reads_many(store: Store, database: str) -> None:
     """Those that exist come by id; unknown and repeated ids are no trouble."""
     await fill(store, database)

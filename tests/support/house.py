@@ -134,6 +134,7 @@ class House:
         """Wait until our own notices of changes have come round, then forget what was asked and said.
 
         One that came later would drop what a test has just warmed."""
+        await self.service.owners.settled()
         mark = {"_id": secrets.token_hex(16)}
         self.service.cache.put("marks", mark)
         origin = self.service.bus.origin()

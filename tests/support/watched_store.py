@@ -77,6 +77,10 @@ class WatchedStore:
         """See `Store`."""
         return await self._watch("put", database, lambda: self.inner.put(database, document))
 
+    async def put_many(self, database: str, documents: Sequence[Document]) -> frozenset[str]:
+        """See `Store`."""
+        return await self._watch("put_many", database, lambda: self.inner.put_many(database, documents))
+
     async def delete(self, database: str, doc_id: str, rev: str) -> str:
         """See `Store`."""
         return await self._watch("delete", database, lambda: self.inner.delete(database, doc_id, rev))

@@ -37,6 +37,23 @@ def test_without_a_start_the_message_is_kazoos_own() -> None:
     }
 
 
+def test_a_meeting_is_named_without_the_conferences_id() -> None:
+    """Guests get the file: its name stays the same for the same meeting, and tells nobody the id."""
+
+    def uid(conference_id: str, start: str) -> str:
+        meeting, _ = invitation.read_meeting({"start": start})
+        assert meeting is not None
+        document = {**DOCUMENT, "_id": conference_id}
+        body = invitation.calendar_file(document, ["+1555"], meeting, now=NOW, guests=["a@example.com"])
+        assert conference_id not in body.replace(b"\r\n ", b"").decode()
+        return str(Calendar.from_ical(body).walk("VEVENT")[0]["UID"])
+
+    first = uid("c" * 32, "2026-12-01T10:00:00+01:00")
+    assert first == uid("c" * 32, "2026-12-01T09:00:00+00:00")
+    assert first != uid("c" * 32, "2026-12-02T09:00:00+00:00")
+    assert first != uid("d" * 32, "2026-12-01T09:00:00+00:00")
+
+
 def test_a_meeting_adds_a_text_and_a_calendar() -> None:
     """The message tells when and how to dial in, and carries a calendar that others can read."""
     request = {**REQUEST, "start": "2026-12-01T09:30:00", "timezone": "Europe/Berlin", "duration": 45}

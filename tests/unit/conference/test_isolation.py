@@ -90,18 +90,75 @@ def test_what_passes_is_one_word(text: str) -> None:
         ({"has_document": True, "is_running": True}, Access.OWN),
         ({"has_document": True, "is_running": True, "running_for": A}, Access.OWN),
         ({"has_document": True, "is_running": True, "running_for": B}, Access.FOREIGN),
-        ({"has_document": True, "is_owned_elsewhere": True}, Access.OWN),
+        # The record decides, whatever runs and whatever legs say.
+        ({"has_document": True, "owner": A, "is_running": True, "running_for": B}, Access.OWN),
+        ({"has_document": True, "owner": A, "is_running": True, "legs_for": B}, Access.OWN),
+        ({"has_document": True, "owner": B}, Access.FOREIGN),
+        ({"has_document": True, "owner": B, "is_running": True, "running_for": A}, Access.FOREIGN),
+        ({"has_document": False, "owner": B, "is_running": True, "running_for": A}, Access.FOREIGN),
+        ({"has_document": False, "owner": A, "is_running": True}, Access.OWN),
+        ({"has_document": False, "owner": A, "is_running": True, "running_for": B}, Access.FOREIGN),
+        ({"has_document": False, "owner": A}, Access.ABSENT),
+        # What legs say makes no conference an account's, and takes one from nobody but a document.
+        ({"has_document": False, "is_running": True, "legs_for": A}, Access.FOREIGN),
+        ({"has_document": True, "is_running": True, "legs_for": A}, Access.OWN),
+        ({"has_document": True, "is_running": True, "legs_for": B}, Access.FOREIGN),
+        ({"has_document": True, "is_running": True, "running_for": A, "legs_for": B}, Access.OWN),
         ({"has_document": False, "is_running": True, "running_for": A}, Access.OWN),
         ({"has_document": False, "is_running": True, "running_for": B}, Access.FOREIGN),
         ({"has_document": False, "is_running": True}, Access.FOREIGN),
-        ({"has_document": False, "is_owned_elsewhere": True}, Access.FOREIGN),
-        ({"has_document": False}, Access.FREE),
+        ({"has_document": False, "owner": B}, Access.FOREIGN),
+        ({"has_document": False}, Access.ABSENT),
     ],
 )
 def test_whose(facts: dict[str, object], access: Access) -> None:
-    """One function decides from the document, the running conference, and other owners."""
+    """One function decides from the record, the running conference, the document, and what legs say."""
     assert conference_access(A, C, **facts) is access  # type: ignore[arg-type]
     assert access.is_allowed == (access in (Access.OWN, Access.FREE))
+
+
+@pytest.mark.parametrize(
+    ("text", "access"),
+    [
+        ("room", Access.FREE),
+        ("c" * 31, Access.FREE),
+        ("c" * 33, Access.FREE),
+        ("g" * 32, Access.FREE),
+        ("-".join("c" * 8), Access.FREE),
+        ("\u0661" * 32, Access.FREE),
+        ("c" * 32, Access.ABSENT),
+        ("C" * 32, Access.ABSENT),
+        ("0123456789abcdefABCDEF0123456789", Access.ABSENT),
+    ],
+)
+def test_ids_of_kazoos_form_are_not_begun(text: str, access: Access) -> None:
+    """32 hex digits, in any case, name somebody's conference, if anybody's."""
+    assert conference_access(A, text, has_document=False) is access
+    assert conference_access(A, text, has_document=False, is_running=True, running_for=A) is Access.OWN
+
+
+@given(
+    st.booleans(),
+    st.sampled_from([None, A, B]),
+    st.sampled_from([None, A, B]),
+    st.sampled_from([None, A, B]),
+    st.sampled_from([C, "room"]),
+)
+def test_one_account_at_most(
+    document: bool, owner: str | None, running_for: str | None, legs_for: str | None, conference_id: str
+) -> None:
+    """Of two accounts without documents at most one may have what runs, and legs change nothing."""
+    facts = {"owner": owner, "running_for": running_for, "is_running": True}
+    found = [conference_access(each, conference_id, has_document=False, **facts) for each in (A, B)]  # type: ignore[arg-type]
+    assert [each.is_allowed for each in found].count(True) <= 1
+    with_legs = [
+        conference_access(each, conference_id, has_document=False, legs_for=legs_for, **facts)  # type: ignore[arg-type]
+        for each in (A, B)
+    ]
+    assert with_legs == found
+    if owner == B:
+        taken = conference_access(A, conference_id, has_document=document, legs_for=legs_for, **facts)  # type: ignore[arg-type]
+        assert not taken.is_allowed
 
 
 def test_a_hostile_id_is_nobody_s() -> None:

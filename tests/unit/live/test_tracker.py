@@ -137,12 +137,14 @@ async def test_what_was_handed_out_does_not_change(world: World) -> None:
 
 
 async def test_accounts_are_kept_apart(world: World) -> None:
-    """An account sees only its own rooms; a look-up tells whose a room is."""
+    """An account sees only its own rooms; whose a room is, only its account's own list tells."""
     await world.cluster.perform(["create", "theirs", OTHER])
     await world.cluster.perform(["join", "theirs", "x@h"])
     assert (await world.tracker.account(ACCOUNT)).rooms == {}
     found = (await world.tracker.lookup("theirs")).room("theirs")
-    assert found is not None and found.account_id == OTHER
+    assert found is not None
+    assert (found.account_id, found.legs_account_id) == (None, OTHER)
+    assert (await world.tracker.account(OTHER)).rooms["theirs"].account_id == OTHER
 
 
 async def test_a_broker_that_went_and_came_leaves_no_stale_state(world: World) -> None:

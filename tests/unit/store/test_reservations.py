@@ -303,9 +303,34 @@ async def test_a_refusal_is_not_for_ever(clock: Time, monkeypatch: pytest.Monkey
 async def test_remembers_whose_an_id_is(reservations: Reservations) -> None:
     """The first account to own a conference's id is believed."""
     assert await reservations.owner("c1") is None
-    await reservations.own(ACCOUNT, "c1")
-    await reservations.own(OTHER, "c1")
+    assert await reservations.own(ACCOUNT, "c1")
+    assert not await reservations.own(OTHER, "c1")
     assert await reservations.owner("c1") == ACCOUNT
+
+
+async def test_an_owner_is_replaced_by_what_counts_more(
+    store: MemoryStore, reservations: Reservations, clock: Time
+) -> None:
+    """By who has a document where the owner has none any more, or has a younger one; by nobody else."""
+    mine = {"_id": "c1", "pvt_type": "conference", "pvt_created": 200}
+    assert await reservations.own(OTHER, "c1")
+    assert await reservations.own(OTHER, "c1")
+    assert not await reservations.own(ACCOUNT, "c1")
+    # It may be about to be written.
+    assert not await reservations.own(ACCOUNT, "c1", mine)
+    clock.now += 60
+    theirs = {"_id": "c1", "pvt_type": "conference", "pvt_created": 100}
+    rev = await store.put(account_database(OTHER), theirs)
+    for created in (100, 200, None, "50", True):
+        assert not await reservations.own(ACCOUNT, "c1", {**mine, "pvt_created": created})
+    assert await reservations.own(ACCOUNT, "c1", {**mine, "pvt_created": 99})
+    assert await reservations.owner("c1") == ACCOUNT
+    clock.now += 60
+    assert await reservations.own(OTHER, "c1", theirs)
+    clock.now += 60
+    await store.put(account_database(OTHER), {**theirs, "_rev": rev, "pvt_deleted": True})
+    assert not await reservations.own(ACCOUNT, "c1")
+    assert await reservations.own(ACCOUNT, "c1", mine)
 
 
 def test_numbers_of_any_document() -> None:
