@@ -290,13 +290,19 @@ class Service:
             self.bus,
             self.live,
             self.documents,
-            EndpointConfig(),
+            EndpointConfig(private_media_hosts=settings.private_media_hosts),
             channel_timeout=settings.search_timeout_ms / 1000,
             channel_category=settings.channel_query_category,
         )
         repeats = Repeats(self._keys)
         actions = Actions(
-            reader, self.executor, dialer, repeats, settings.wait_limit_ms, settings.dial_timeout_ms
+            reader,
+            self.executor,
+            dialer,
+            repeats,
+            settings.wait_limit_ms,
+            settings.dial_timeout_ms,
+            settings.private_media_hosts,
         )
         links = Links(
             self.documents,

@@ -35,7 +35,7 @@ from .repeats import Repeats
 @dataclass(frozen=True, slots=True)
 class Actions:
     """Carries out actions for the handlers. ``wait_limit`` and ``dial_timeout``, of a dial that names
-    none, in milliseconds."""
+    none, in milliseconds. ``private_media_hosts``: hosts inside that may be played from."""
 
     reader: Reader
     executor: Executor
@@ -43,6 +43,7 @@ class Actions:
     repeats: Repeats
     wait_limit: int
     dial_timeout: int
+    private_media_hosts: tuple[str, ...] = ()
 
     async def conference(self, exchange: Exchange) -> None:
         """An action on the conference itself."""
@@ -95,6 +96,7 @@ class Actions:
             check=_check,
             room=sighting.room(exchange.conference_id),
             is_live_known=sighting.known,
+            private_media_hosts=self.private_media_hosts,
         )
 
     async def _finish(self, exchange: Exchange, plan: Plan) -> None:

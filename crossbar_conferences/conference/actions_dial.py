@@ -82,6 +82,8 @@ def read_dial(
 
 def plan_dial(request: DialRequest, resolved: Resolved, context: ActionContext) -> DialPlan:
     """The message of a request whose endpoints are resolved; raises `ActionError` when any is not."""
+    if resolved.refused_media:
+        raise ActionError("bad_media", list(resolved.refused_media))
     if resolved.errors:
         raise ActionError("validation_error", dict(resolved.errors))
     fields = {

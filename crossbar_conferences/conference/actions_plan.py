@@ -103,7 +103,8 @@ class ActionContext:
 
     ``document`` is the stored conference or an ad-hoc one. ``room`` is the running conference as
     far as it is known; ``is_live_known`` tells whether its absence, or somebody's in it, means
-    something. ``origin`` speaks for this node.
+    something. ``origin`` speaks for this node. ``private_media_hosts``: hosts inside that may be
+    played from (`media.media_locator`).
     """
 
     account_id: str
@@ -113,6 +114,7 @@ class ActionContext:
     check: SchemaCheck
     room: Room | None = None
     is_live_known: bool = False
+    private_media_hosts: tuple[str, ...] = ()
 
     def command(self, application_name: str, fields: Mapping[str, Any] | None = None) -> Outgoing:
         """One command to this conference, said as Kazoo says it."""

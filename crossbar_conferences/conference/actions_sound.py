@@ -12,8 +12,9 @@ from typing import Any, Final
 from ..kapi.messages import Outgoing
 from .actions_plan import ActionContext, ActionError, ActionRequest, invalid, unsafe
 from .endpoints_context import text_at
-from .escaping import Unsafe, media_name, spoken, token
-from .media import is_reachable_media, media_path
+from .escaping import Unsafe, spoken, token
+from .media import MediaRefused, media_locator
+from .media_tones import MAXIMUM_MADE_MS, made_ms
 
 #: Who is meant: the conference (``None``) or one participant's number.
 Whom = int | None
@@ -34,11 +35,16 @@ def play(request: ActionRequest, context: ActionContext, whom: Whom = None) -> t
         message = "action 'play' requires a media ID or URL"
         raise invalid("data.media_id", "required", {"message": message})
     try:
-        path = media_name(media_path(media_id, context.account_id))
-    except Unsafe as error:
-        raise unsafe("data.media_id", media_id, error) from error
-    if not is_reachable_media(path, context.account_id):
-        raise ActionError("bad_media", [media_id])
+        path = media_locator(
+            media_id,
+            context.account_id,
+            context.conference_id,
+            allow_private_hosts=context.private_media_hosts,
+        )
+    except MediaRefused as refused:
+        if refused.is_hostile:
+            raise unsafe("data.media_id", media_id, str(refused)) from refused
+        raise ActionError("bad_media", [media_id]) from refused
     # To one participant Kazoo sends the number as text here, and only here (amqp.md 6.2).
     who = {} if whom is None else {"Participant-ID": str(whom)}
     return (context.command("play", {"Media-Name": path, **who}),)
@@ -69,6 +75,10 @@ def stop_play(request: ActionRequest, context: ActionContext, whom: Whom = None)
 def tones(request: ActionRequest, context: ActionContext, whom: Whom = None) -> tuple[Outgoing, ...]:
     """Play tones to everybody."""
     data = context.checked("conferences.actions.tones", request.fields)
+    if made_ms(data["tones"]) > MAXIMUM_MADE_MS:
+        # The switch makes all of it before it plays any.
+        message = f"The tones must not last longer than {MAXIMUM_MADE_MS} milliseconds together"
+        raise invalid("tones", "maximum", {"message": message, "target": MAXIMUM_MADE_MS})
     fields = {"Tones": [_tone(tone) for tone in data["tones"]], **_heard_by(context, None)}
     return (context.command("tones", fields),)
 

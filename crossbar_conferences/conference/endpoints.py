@@ -29,6 +29,7 @@ from .endpoints_thin import thin_endpoint
 from .endpoints_uri import SCHEME, parse_sip_uri
 from .escaping import has_control_characters, is_dial_safe
 from .isolation import is_document_id
+from .media import MediaRefused
 
 #: A text of exactly this many bytes is a document's id.
 DOCUMENT_ID_BYTES: Final = 32
@@ -74,6 +75,8 @@ class Resolved:
     endpoints: tuple[dict[str, Any], ...] = ()
     errors: Errors = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
+    #: Music on hold that may not be played.
+    refused_media: tuple[str, ...] = ()
 
 
 class _Refused(Exception):
@@ -116,6 +119,7 @@ def resolve(
     endpoints: list[dict[str, Any]] = []
     errors: Errors = {}
     skipped: list[Skipped] = []
+    refused_media: list[str] = []
     for position, element in enumerate(elements, 1):
         try:
             if isinstance(element, Mapping):
@@ -127,9 +131,11 @@ def resolve(
                 endpoints.insert(0, _address_leg(element, context, f"data.endpoints.{position}", errors))
         except _Refused as refused:
             skipped.append(Skipped(position, str(refused)))
+        except MediaRefused as media:
+            refused_media.append(media.text)
     if not endpoints:
         errors["data.endpoints"] = nothing_routable()
-    return Resolved(tuple(endpoints), errors, tuple(skipped))
+    return Resolved(tuple(endpoints), errors, tuple(skipped), tuple(dict.fromkeys(refused_media)))
 
 
 def nothing_routable() -> dict[str, dict[str, Any]]:

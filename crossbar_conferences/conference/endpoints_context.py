@@ -35,6 +35,8 @@ class EndpointConfig:
     sip_transport: str | None = None
     custom_sip_interface: str | None = None
     prompt_language: str = "en-us"
+    #: Hosts inside that music on hold may come from (`media.media_locator`).
+    private_media_hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

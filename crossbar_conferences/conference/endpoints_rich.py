@@ -25,7 +25,7 @@ from .endpoints_context import (
 from .endpoints_formatters import apply_formatters
 from .endpoints_identity import EXTERNAL, callee_id_fields, caller_id_fields, presence_id, privacy_method
 from .endpoints_thin import fax_fields
-from .media import media_path
+from .media import media_locator
 
 _TRANSPORTS: Final = frozenset({"tcp", "udp", "tls", "sctp"})
 _PUSH_DELAY_SECONDS: Final = 5
@@ -185,9 +185,14 @@ def _media_fields(endpoint: JSONObject, context: DialContext) -> dict[str, Any]:
             "Ignore-Early-Media": "true" if is_true(media.get("ignore_early_media")) else None,
             "Bypass-Media": "true" if is_true(media.get("bypass_media")) else None,
             "Endpoint-Progress-Timeout": _progress_timeout(endpoint),
-            "Hold-Media": media_path(hold, context.account_id) if hold else None,
+            "Hold-Media": _hold_media(hold, context) if hold else None,
         }
     )
+
+
+def _hold_media(text: str, context: DialContext) -> str:
+    allowed = context.config.private_media_hosts
+    return media_locator(text, context.account_id, context.conference_id, allow_private_hosts=allowed)
 
 
 def _progress_timeout(endpoint: JSONObject) -> str | None:

@@ -180,6 +180,12 @@ class Settings:
         choices=("call_event", "channel"),
     )
     dial_timeout_ms: int = _milliseconds(20_000, "how long a dial without a timeout rings")
+    private_media_hosts: tuple[str, ...] = _row(
+        "texts",
+        (),
+        "hosts inside that sounds may be played from: names, IPv4 addresses or networks, each with or"
+        " without :PORT",
+    )
     wait_limit_ms: int = _milliseconds(30_000, "largest ?wait= of an action")
     idempotency_entries: int = _count(10_000, "answers kept for a repeated Idempotency-Key")
     idempotency_seconds: float = _seconds(3600.0, "how long an answer is kept for a repeated Idempotency-Key")
