@@ -302,6 +302,7 @@ class Service:
             repeats,
             settings.wait_limit_ms,
             settings.dial_timeout_ms,
+            settings.dial_endpoints,
             settings.private_media_hosts,
         )
         links = Links(

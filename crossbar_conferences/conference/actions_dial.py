@@ -14,7 +14,7 @@ from typing import Any, Final
 from ..kapi import conference as kapi_conference
 from ..kapi.messages import MessageInvalid, Outgoing
 from ..kapi.normalize import normalize, without_defaults
-from .actions_plan import ActionContext, ActionError, ActionRequest, unsafe
+from .actions_plan import ActionContext, ActionError, ActionRequest, invalid, unsafe
 from .actions_vars import custom_vars
 from .endpoints import Resolved, nothing_routable
 from .endpoints_context import text_at
@@ -23,6 +23,8 @@ from .escaping import Unsafe, caller_name, caller_number, has_control_characters
 DEFAULT_TIMEOUT_SECONDS: Final = 20
 #: Whatever a client asks for, an HTTP request waits no longer than this.
 MAXIMUM_WAIT_MS: Final = 10 * 60 * 1000
+#: Legs of one request where an operator says nothing else.
+MAXIMUM_LEGS: Final = 100
 
 TIMED_OUT: Final = "timed out trying to dial endpoints"
 NO_MEDIA_SERVER: Final = "conference dial failed to find a media server"
@@ -36,6 +38,7 @@ class DialRequest:
     fields: Mapping[str, Any]
     target_call_id: str | None
     timeout_seconds: int
+    maximum_legs: int = MAXIMUM_LEGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +63,19 @@ class DialPlan:
 
 
 def read_dial(
-    request: ActionRequest, context: ActionContext, default_timeout: int = DEFAULT_TIMEOUT_SECONDS
+    request: ActionRequest,
+    context: ActionContext,
+    default_timeout: int = DEFAULT_TIMEOUT_SECONDS,
+    maximum_legs: int = MAXIMUM_LEGS,
 ) -> DialRequest:
     """Check a request; raises `ActionError` with every schema error and Kazoo's companion to them.
 
-    ``default_timeout`` in seconds, for a request that names none."""
+    ``default_timeout`` in seconds, for a request that names none. A list of more than
+    ``maximum_legs`` endpoints is refused before anybody looks into it."""
     data = request.fields
+    listed = data.get("endpoints")
+    if isinstance(listed, list) and len(listed) > maximum_legs:
+        raise _too_many(maximum_legs)
     checked = context.check("conferences.dial", data)
     if checked.errors:
         raise ActionError("validation_error", {**checked.errors, "data.endpoints": nothing_routable()})
@@ -77,6 +87,7 @@ def read_dial(
         fields=_fields(data, request, context),
         target_call_id=text_at(data, "target_call_id"),
         timeout_seconds=int(timeout) if timeout else default_timeout,
+        maximum_legs=maximum_legs,
     )
 
 
@@ -86,6 +97,9 @@ def plan_dial(request: DialRequest, resolved: Resolved, context: ActionContext) 
         raise ActionError("bad_media", list(resolved.refused_media))
     if resolved.errors:
         raise ActionError("validation_error", dict(resolved.errors))
+    # A device that is forwarded may have two.
+    if len(resolved.endpoints) > request.maximum_legs:
+        raise _too_many(request.maximum_legs)
     fields = {
         "Application-Name": "dial",
         "Conference-ID": context.conference_id,
@@ -114,6 +128,11 @@ def dial_answer(reply: Mapping[str, Any] | None) -> dict[str, Any]:
 def dial_failure(message: str = NO_MEDIA_SERVER) -> dict[str, Any]:
     """The answer when nothing could be dialled."""
     return {"status": "error", "message": message}
+
+
+def _too_many(maximum: int) -> ActionError:
+    details = {"message": f"The list is more than {maximum} items", "target": maximum}
+    return invalid("endpoints", "maxItems", details)
 
 
 def _fields(data: Mapping[str, Any], request: ActionRequest, context: ActionContext) -> dict[str, Any]:

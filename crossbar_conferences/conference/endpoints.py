@@ -30,6 +30,7 @@ from .endpoints_uri import SCHEME, parse_sip_uri
 from .escaping import has_control_characters, is_dial_safe
 from .isolation import is_document_id
 from .media import MediaRefused
+from .patterns import BudgetSpent
 
 #: A text of exactly this many bytes is a document's id.
 DOCUMENT_ID_BYTES: Final = 32
@@ -57,6 +58,7 @@ _ADDRESS_HEADERS: Final = (
 )
 
 NOT_AN_ENDPOINT: Final = "Value not a number, device or user ID, or SIP endpoint"
+FORMATTERS_TOO_DEAR: Final = "the formatters of these endpoints take too long together"
 NOTHING_ROUTABLE: Final = "endpoints failed to resolve to route-able destinations"
 
 
@@ -120,12 +122,16 @@ def resolve(
     errors: Errors = {}
     skipped: list[Skipped] = []
     refused_media: list[str] = []
+    known: dict[str, list[dict[str, Any]]] = {}
     for position, element in enumerate(elements, 1):
         try:
             if isinstance(element, Mapping):
                 endpoints += _inline_legs(element, context)
             elif isinstance(element, str) and _is_reference(element):
-                endpoints += _document_legs(element, context)
+                # A device that is named again is no more work.
+                if element not in known:
+                    known[element] = _document_legs(element, context)
+                endpoints += known[element]
             else:
                 # Addresses come out in front of what is there, ids behind (dial.md 2.1).
                 endpoints.insert(0, _address_leg(element, context, f"data.endpoints.{position}", errors))
@@ -133,6 +139,9 @@ def resolve(
             skipped.append(Skipped(position, str(refused)))
         except MediaRefused as media:
             refused_media.append(media.text)
+        except BudgetSpent:
+            errors[f"data.endpoints.{position}"] = {"maximum": {"message": FORMATTERS_TOO_DEAR}}
+            break
     if not endpoints:
         errors["data.endpoints"] = nothing_routable()
     return Resolved(tuple(endpoints), errors, tuple(skipped), tuple(dict.fromkeys(refused_media)))

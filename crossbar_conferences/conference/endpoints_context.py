@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from .patterns import PatternBudget
+
 #: Builds references to documents; the media side looks the rest up.
 THIN_MODULE: Final = "kz_endpoint_v5"
 #: Builds complete legs.
@@ -48,6 +50,8 @@ class DialContext:
     conference: JSONObject | None = None
     documents: Mapping[str, JSONObject] = field(default_factory=dict)
     config: EndpointConfig = EndpointConfig()
+    #: What the formatters of all endpoints may still cost.
+    patterns: PatternBudget = field(default_factory=PatternBudget, compare=False, repr=False)
 
     @property
     def account(self) -> JSONObject:

@@ -64,7 +64,7 @@ def rich_endpoint(endpoint: JSONObject, context: DialContext) -> dict[str, Any]:
             **fax_fields(endpoint, context),
         }
     )
-    return apply_formatters(leg, object_at(endpoint, "formatters"))
+    return apply_formatters(leg, object_at(endpoint, "formatters"), context.patterns)
 
 
 def push_endpoint(endpoint: JSONObject, context: DialContext) -> dict[str, Any] | None:

@@ -180,6 +180,7 @@ class Settings:
         choices=("call_event", "channel"),
     )
     dial_timeout_ms: int = _milliseconds(20_000, "how long a dial without a timeout rings")
+    dial_endpoints: int = _count(100, "endpoints of one dial, and legs that they may come to", maximum=10_000)
     private_media_hosts: tuple[str, ...] = _row(
         "texts",
         (),

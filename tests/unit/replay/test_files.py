@@ -89,7 +89,9 @@ def test_rows_and_fixtures_agree() -> None:
     assert rows - named == {
         "chosen-id",
         "create-race",
+        "dial-legs",
         "dial-wait",
+        "formatter-patterns",
         "guest-pins",
         "isolation-unknown",
         "no-request",
