@@ -285,7 +285,7 @@ class Service:
             charge_valid_tokens=settings.charge_valid_tokens,
         )
         reader = Reader(self.documents, self.live, self.reservations, self.clock, Renderings())
-        saver = Saver(self.documents, self.reservations, self.announcer)
+        saver = Saver(self.documents, self.reservations, self.announcer, settings.conference_numbers)
         dialer = Dialer(
             self.bus,
             self.live,

@@ -18,7 +18,14 @@ from .actions_plan import ActionContext, ActionError, ActionRequest, invalid, un
 from .actions_vars import custom_vars
 from .endpoints import Resolved, nothing_routable
 from .endpoints_context import text_at
-from .escaping import Unsafe, caller_name, caller_number, has_control_characters, is_dial_safe
+from .escaping import (
+    MAXIMUM_TEXT,
+    Unsafe,
+    caller_name,
+    caller_number,
+    has_control_characters,
+    is_dial_safe,
+)
 
 DEFAULT_TIMEOUT_SECONDS: Final = 20
 #: Whatever a client asks for, an HTTP request waits no longer than this.
@@ -149,7 +156,7 @@ def _fields(data: Mapping[str, Any], request: ActionRequest, context: ActionCont
 
 
 def _caller_name(data: Mapping[str, Any], context: ActionContext) -> str | None:
-    given = text_at(data, "caller_id_name")
+    given = _short(data, "caller_id_name")
     name = given or text_at(context.document, "name")
     if name is None:
         return None
@@ -167,9 +174,17 @@ def _caller_number(data: Mapping[str, Any]) -> str | None:
 
 
 def _word(data: Mapping[str, Any], key: str) -> str | None:
-    given = text_at(data, key)
+    given = _short(data, key)
     if given is not None and not is_dial_safe(given):
         raise unsafe(key, given, "must not contain blanks, quotes or separators")
+    return given
+
+
+def _short(data: Mapping[str, Any], key: str) -> str | None:
+    """A text that is no longer than anything that is spoken: looked at before its contents are."""
+    given = text_at(data, key)
+    if given is not None and len(given) > MAXIMUM_TEXT:
+        raise unsafe(key, given[:256], f"must not be longer than {MAXIMUM_TEXT} characters")
     return given
 
 
@@ -181,7 +196,7 @@ def _profile_of(document: Mapping[str, Any]) -> str | None:
 
 def _plain(data: Mapping[str, Any], key: str) -> str | None:
     # Call ids of some phones have braces and the like; this one is only looked up, never dialled.
-    given = text_at(data, key)
+    given = _short(data, key)
     if given is not None and has_control_characters(given):
         raise unsafe(key, given, "must not contain control characters or line breaks")
     return given

@@ -58,7 +58,7 @@ _ADDRESS_HEADERS: Final = (
 )
 
 NOT_AN_ENDPOINT: Final = "Value not a number, device or user ID, or SIP endpoint"
-FORMATTERS_TOO_DEAR: Final = "the formatters of these endpoints take too long together"
+TOO_MUCH_WORK: Final = "the settings and formatters of these endpoints are too much work together"
 NOTHING_ROUTABLE: Final = "endpoints failed to resolve to route-able destinations"
 
 
@@ -140,7 +140,7 @@ def resolve(
         except MediaRefused as media:
             refused_media.append(media.text)
         except BudgetSpent:
-            errors[f"data.endpoints.{position}"] = {"maximum": {"message": FORMATTERS_TOO_DEAR}}
+            errors[f"data.endpoints.{position}"] = {"maximum": {"message": TOO_MUCH_WORK}}
             break
     if not endpoints:
         errors["data.endpoints"] = nothing_routable()

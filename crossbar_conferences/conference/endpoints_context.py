@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from .patterns import PatternBudget
+from .patterns import WorkBudget
 
 #: Builds references to documents; the media side looks the rest up.
 THIN_MODULE: Final = "kz_endpoint_v5"
@@ -50,8 +50,8 @@ class DialContext:
     conference: JSONObject | None = None
     documents: Mapping[str, JSONObject] = field(default_factory=dict)
     config: EndpointConfig = EndpointConfig()
-    #: What the formatters of all endpoints may still cost.
-    patterns: PatternBudget = field(default_factory=PatternBudget, compare=False, repr=False)
+    #: What building all endpoints may still cost.
+    budget: WorkBudget = field(default_factory=WorkBudget, compare=False, repr=False)
 
     @property
     def account(self) -> JSONObject:

@@ -11,14 +11,14 @@ from typing import Any, Final
 
 from .endpoints_context import JSONObject, is_true, text_at
 from .endpoints_numbers import normalize_number
-from .patterns import PatternBudget
+from .patterns import WorkBudget
 
 _INVITE_FORMATS: Final = frozenset({"e164", "npan", "1npan"})
 #: Longest text that a rule may put in, in characters: it goes out with every leg.
 _MAXIMUM_TEXT: Final = 256
 
 
-def apply_formatters(endpoint: JSONObject, formatters: JSONObject, budget: PatternBudget) -> dict[str, Any]:
+def apply_formatters(endpoint: JSONObject, formatters: JSONObject, budget: WorkBudget) -> dict[str, Any]:
     """The endpoint with every rule for outbound calls applied; the first that acts on a field wins.
 
     Raises `patterns.BudgetSpent`.
@@ -42,16 +42,14 @@ def apply_formatters(endpoint: JSONObject, formatters: JSONObject, budget: Patte
     return formatted
 
 
-def _outbound_rules(rules: Any, budget: PatternBudget) -> Iterator[JSONObject]:
+def _outbound_rules(rules: Any, budget: WorkBudget) -> Iterator[JSONObject]:
     for rule in rules if isinstance(rules, list) else [rules]:
         budget.spend_rule()
         if isinstance(rule, Mapping) and rule.get("direction", "outbound") == "outbound":
             yield rule
 
 
-def _apply(
-    rule: JSONObject, value: str, invite_format: str, budget: PatternBudget
-) -> tuple[bool, str | None]:
+def _apply(rule: JSONObject, value: str, invite_format: str, budget: WorkBudget) -> tuple[bool, str | None]:
     """Whether the rule acted, and the new value (``None``: the field goes)."""
     if is_true(rule.get("strip")):
         return True, None
@@ -72,7 +70,7 @@ def _as_invited(value: str, invite_format: str) -> tuple[bool, str | None]:
     return True, number if invite_format == "e164" else number.removeprefix("+")
 
 
-def _rewrite(rule: JSONObject, value: str, budget: PatternBudget) -> tuple[bool, str | None]:
+def _rewrite(rule: JSONObject, value: str, budget: WorkBudget) -> tuple[bool, str | None]:
     prefix, suffix = text_at(rule, "prefix") or "", text_at(rule, "suffix") or ""
     if len(prefix) + len(suffix) > _MAXIMUM_TEXT:
         return False, None

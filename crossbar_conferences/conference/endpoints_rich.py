@@ -64,7 +64,7 @@ def rich_endpoint(endpoint: JSONObject, context: DialContext) -> dict[str, Any]:
             **fax_fields(endpoint, context),
         }
     )
-    return apply_formatters(leg, object_at(endpoint, "formatters"), context.patterns)
+    return apply_formatters(leg, object_at(endpoint, "formatters"), context.budget)
 
 
 def push_endpoint(endpoint: JSONObject, context: DialContext) -> dict[str, Any] | None:

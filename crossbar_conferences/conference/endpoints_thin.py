@@ -30,7 +30,7 @@ def thin_endpoint(merged: JSONObject, context: DialContext) -> dict[str, Any]:
         "Endpoint-Actions": {},
         **fax_fields(merged, context),
     }
-    return apply_formatters(endpoint, object_at(merged, "formatters"), context.patterns)
+    return apply_formatters(endpoint, object_at(merged, "formatters"), context.budget)
 
 
 def fax_fields(merged: JSONObject, context: DialContext) -> dict[str, Any]:

@@ -65,13 +65,13 @@ def read_meeting(request: Mapping[str, Any]) -> tuple[Meeting | None, Errors]:
 
 def call_in_numbers(callflows: Sequence[Mapping[str, Any]]) -> list[str]:
     """The numbers of the account's conference callflows, as a real list (Kazoo glues them together)."""
-    numbers: list[str] = []
+    numbers: dict[str, None] = {}
     for callflow in callflows:
         listed = callflow.get("numbers")
         for number in listed if isinstance(listed, list) else ():
-            if isinstance(number, str) and number != _PLACEHOLDER_NUMBER and number not in numbers:
-                numbers.append(number)
-    return numbers
+            if isinstance(number, str) and number != _PLACEHOLDER_NUMBER:
+                numbers[number] = None
+    return list(numbers)
 
 
 def invitation_fields(

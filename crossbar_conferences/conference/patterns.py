@@ -1,4 +1,4 @@
-"""Customers' patterns, run in time that is bounded whatever they are.
+"""Customers' patterns and settings, worked through in time that is bounded whatever they are.
 
 A pattern can be made to run for years in a matcher that tries one way after another, as Erlang's and
 Python's do, and Python's cannot be stopped. RE2 goes through a text once: its work is the size of the
@@ -8,6 +8,7 @@ compiled pattern times the length of the text, so that it can be added up before
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -22,29 +23,44 @@ _MAXIMUM_COUNT: Final = 128
 #: A compiled pattern may take a few times this much memory, in bytes; larger ones are refused by RE2.
 _MAXIMUM_MEMORY: Final = 1 << 16
 
-#: Steps of matching that all patterns of one request may take together: about a tenth of a second.
+#: Steps of matching, and the like, that one request may take: about a tenth of a second, in other work
+#: a third.
 BUDGET_STEPS: Final = 4_000_000
 #: Distinct patterns of one request; compiling one takes up to three milliseconds.
 BUDGET_PATTERNS: Final = 50
 #: What a rule costs beside its pattern, in steps.
 _RULE_STEPS: Final = 100
+#: What a value costs that is merged into an endpoint and goes out with it, in steps.
+_VALUE_STEPS: Final = 20
 
-_COUNT: Final = re.compile(r"\{([0-9]*),?([0-9]*)\}")
+_COUNT: Final = re.compile(r"\{([0-9]{0,4})(?:,([0-9]{0,4}))?")
 
 
 class BudgetSpent(ValueError):
-    """The patterns of one request would take more than all of them together may."""
+    """One request would take more work than it may."""
 
 
-class PatternBudget:
-    """The work that the patterns of one request may still make."""
+class WorkBudget:
+    """The work that one request may still make."""
 
-    __slots__ = ("_known", "_patterns", "_steps")
+    __slots__ = ("_known", "_patterns", "_sizes", "_steps")
 
     def __init__(self, steps: int = BUDGET_STEPS, patterns: int = BUDGET_PATTERNS) -> None:
         self._steps = steps
         self._patterns = patterns
         self._known: set[str] = set()
+        self._sizes: dict[int, int] = {}
+
+    def spend_settings(self, settings: Mapping[str, Any], keys: Iterable[str]) -> None:
+        """Merge what a document says under some keys into an endpoint. Raises `BudgetSpent`.
+
+        A document is counted once, and must outlive the budget; an empty one need not."""
+        if not settings:
+            return
+        size = self._sizes.get(id(settings))
+        if size is None:
+            size = self._sizes[id(settings)] = _size([settings.get(key) for key in keys])
+        self._spend(size * _VALUE_STEPS)
 
     def spend_rule(self) -> None:
         """Look at one rule. Raises `BudgetSpent`."""
@@ -83,6 +99,19 @@ class PatternBudget:
             raise BudgetSpent
 
 
+def _size(value: Any) -> int:
+    """How many values there are in a value, itself among them; not more than the whole budget is worth."""
+    counted, waiting = 0, [value]
+    while waiting and counted * _VALUE_STEPS <= BUDGET_STEPS:
+        one = waiting.pop()
+        counted += 1
+        if isinstance(one, Mapping):
+            waiting.extend(one.values())
+        elif isinstance(one, list | tuple):
+            waiting.extend(one)
+    return counted
+
+
 @lru_cache(maxsize=256)
 def bounded_pattern(pattern: str) -> Any:
     """The compiled pattern (`re2`), matching bytes as Erlang's ``re`` does, or ``None`` when it is none.
@@ -90,7 +119,7 @@ def bounded_pattern(pattern: str) -> Any:
     ``pattern`` is at most `MAXIMUM_PATTERN` characters long.
     """
     counts = (count for found in _COUNT.findall(pattern) for count in found if count)
-    if any(len(count) > 3 or int(count) > _MAXIMUM_COUNT for count in counts):
+    if any(int(count) > _MAXIMUM_COUNT for count in counts):
         return None
     options = re2.Options()
     options.encoding = re2.Options.Encoding.LATIN1

@@ -172,6 +172,8 @@ class Settings:
     reconcile_seconds: float = _seconds(60.0, "pause between two comparisons of live state with the switches")
     live_accounts: int = _count(10_000, "accounts followed at once")
     live_idle_seconds: float = _seconds(600.0, "how long an account is followed after its last use")
+    # Documents.
+    conference_numbers: int = _count(100, "numbers of one conference", maximum=10_000)
     # Commands.
     channel_query_category: str = _row(
         "choice",

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossbar_conferences.conference.endpoints import (
-    FORMATTERS_TOO_DEAR,
     NOT_AN_ENDPOINT,
+    TOO_MUCH_WORK,
     Resolved,
     further_documents,
     nothing_routable,
@@ -21,7 +21,7 @@ from crossbar_conferences.conference.endpoints import (
     wanted_documents,
 )
 from crossbar_conferences.conference.endpoints_context import RICH_MODULE, EndpointConfig
-from crossbar_conferences.conference.patterns import PatternBudget
+from crossbar_conferences.conference.patterns import WorkBudget
 
 A = "acct0000000000000000000000000001"
 C = "conf0000000000000000000000000001"
@@ -886,7 +886,7 @@ def test_formatters_of_all_endpoints_have_one_budget() -> None:
         device["sip"] = {"username": "a" * 128}
     found = resolved(*devices)
     (place,) = set(found.errors) - {"data.endpoints"}
-    assert found.errors[place] == {"maximum": {"message": FORMATTERS_TOO_DEAR}}
+    assert found.errors[place] == {"maximum": {"message": TOO_MUCH_WORK}}
     assert 1 < int(place.rpartition(".")[2]) < 100
     many = [_with_rules(number, [{"regex": f"^{number}$"}]) for number in range(100)]
     assert set(resolved(*many).errors) == {"data.endpoints.51"}
@@ -895,13 +895,13 @@ def test_formatters_of_all_endpoints_have_one_budget() -> None:
 def test_a_device_named_again_is_formatted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hundred times the same device are a hundred legs and the work of one."""
     asked: list[str] = []
-    search = PatternBudget.search
+    search = WorkBudget.search
 
-    def counted(budget: PatternBudget, pattern: str, text: str) -> str | None:
+    def counted(budget: WorkBudget, pattern: str, text: str) -> str | None:
         asked.append(pattern)
         return search(budget, pattern, text)
 
-    monkeypatch.setattr(PatternBudget, "search", counted)
+    monkeypatch.setattr(WorkBudget, "search", counted)
     device = {
         **DOCUMENTS[D2],
         "formatters": {"presence_id": [{"regex": "^x"}, {"regex": "^(p)", "prefix": "x"}]},
@@ -924,3 +924,14 @@ def test_music_on_hold_is_what_may_be_played(config: EndpointConfig | None) -> N
     allowed = EndpointConfig(endpoint_module=RICH_MODULE, private_media_hosts=("moh",))
     inline = {"sip": {"username": "x"}, "music_on_hold": {"media_id": "http://moh/x.mp3"}}
     assert only(resolved(inline, config=allowed))["Hold-Media"] == "http://moh/x.mp3"
+
+
+def test_settings_that_are_too_large_together() -> None:
+    """What each leg and its caller take along from the account's document is counted before it is merged."""
+    many = {f"key-{number}": {"a": "b"} for number in range(2_000)}
+    account = {**DOCUMENTS[A], "metaflows": many}
+    ids = [f"device{number:026}" for number in range(100)]
+    more = {A: account, **dict.fromkeys(ids, DOCUMENTS[D2])}
+    found = resolved(*ids, more=more)
+    assert found.errors == {"data.endpoints.25": {"maximum": {"message": TOO_MUCH_WORK}}}
+    assert resolved(*[ids[0]] * 100, more=more).errors == {}

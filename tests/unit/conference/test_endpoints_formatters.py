@@ -9,15 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossbar_conferences.conference.endpoints_formatters import apply_formatters
-from crossbar_conferences.conference.patterns import BUDGET_STEPS, BudgetSpent, PatternBudget, bounded_pattern
+from crossbar_conferences.conference.patterns import BUDGET_STEPS, BudgetSpent, WorkBudget, bounded_pattern
 
 ENDPOINT = {"Invite-Format": "endpoint", "Outbound-Caller-ID-Number": "+14155551212", "Flags": {}}
 
 
 def number_after(rules: Any, **changes: Any) -> Any:
-    formatted = apply_formatters(
-        {**ENDPOINT, **changes}, {"outbound_caller_id_number": rules}, PatternBudget()
-    )
+    formatted = apply_formatters({**ENDPOINT, **changes}, {"outbound_caller_id_number": rules}, WorkBudget())
     return formatted.get("Outbound-Caller-ID-Number")
 
 
@@ -73,7 +71,7 @@ def test_invite_format(invite_format: str, number: str) -> None:
 )
 def test_patterns(pattern: str, number: str, found: str | None) -> None:
     """Kazoo's rule: the first group, or all of the match when there is none; on bytes, as in Erlang."""
-    assert PatternBudget().search(pattern, number) == found
+    assert WorkBudget().search(pattern, number) == found
 
 
 @pytest.mark.parametrize(
@@ -85,7 +83,7 @@ def test_patterns(pattern: str, number: str, found: str | None) -> None:
 )
 def test_patterns_that_are_not_run(pattern: str) -> None:
     """Look-around, back references, what is too long or too large: such a rule acts on nothing."""
-    assert PatternBudget().search(pattern, "aaab") is None
+    assert WorkBudget().search(pattern, "aaab") is None
 
 
 @given(st.text(alphabet="a1*+?|()[]{}\\d,.^$:=<-029", max_size=128), st.integers(1, 128))
@@ -97,18 +95,18 @@ def test_what_any_pattern_costs(pattern: str, length: int) -> None:
 
 def test_one_budget_for_all() -> None:
     """Patterns are charged together, each as often as it runs, and each distinct one counts."""
-    budget = PatternBudget(steps=1100)
+    budget = WorkBudget(steps=1100)
     budget.search("(a?){4}", "a" * 50)
     with pytest.raises(BudgetSpent):
         budget.search("(a?){50}", "a" * 50)
-    budget = PatternBudget(patterns=3)
+    budget = WorkBudget(patterns=3)
     for _ in range(5):
         for pattern in ("a", "b", "c"):
             budget.search(pattern, "a")
     with pytest.raises(BudgetSpent):
         budget.search("d", "a")
     with pytest.raises(BudgetSpent):
-        apply_formatters(ENDPOINT, {"outbound_caller_id_number": [{}] * 20_000}, PatternBudget(steps=10**6))
+        apply_formatters(ENDPOINT, {"outbound_caller_id_number": [{}] * 20_000}, WorkBudget(steps=10**6))
 
 
 @pytest.mark.parametrize(

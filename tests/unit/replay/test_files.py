@@ -94,6 +94,7 @@ def test_rows_and_fixtures_agree() -> None:
         "formatter-patterns",
         "guest-pins",
         "isolation-unknown",
+        "many-numbers",
         "no-request",
         "participants-missing-flag",
     }
