@@ -29,7 +29,8 @@ TALKATIVE = ("aio_pika", "aiormq")
 #: Texts that are a token or hold a password, wherever they stand: JWTs, PEM keys, URLs with a password,
 #: and whatever is called a token or password in a query, a header, or a value that is shown in a text.
 _SECRET_TEXTS = (
-    (re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*"), "[token]"),
+    # A run of its letters is begun once, and only where a dot and another run follow.
+    (re.compile(r"(?<![\w-])(?=[\w-]+\.[\w-]+\.)([\w-]*?)eyJ[\w-]+\.[\w-]+\.[\w-]*"), r"\1[token]"),
     (re.compile(r"-----BEGIN[^-]*KEY-----.*?(-----END[^-]*KEY-----|$)", re.DOTALL), "[key]"),
     (re.compile(r"(://[^/\s:@]*:)[^/\s@]+@"), r"\1***@"),
     (re.compile(r"(?i)((?:bearer|basic)\s+)[\w.+/=-]+"), r"\1[token]"),

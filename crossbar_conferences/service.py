@@ -323,18 +323,26 @@ class Service:
         )
         reader = Reader(self.documents, self.live, self.ownership, self.clock, Renderings())
         standing = Standing(gate, reader, self.reviews)
-        saver = Saver(self.documents, self.reservations, self.announcer)
+        saver = Saver(self.documents, self.reservations, self.announcer, settings.conference_numbers)
         dialer = Dialer(
             self.bus,
             self.live,
             self.documents,
-            EndpointConfig(),
+            EndpointConfig(private_media_hosts=settings.private_media_hosts),
             channel_timeout=settings.search_timeout_ms / 1000,
             channel_category=settings.channel_query_category,
         )
         repeats = Repeats(self.keys)
         actions = Actions(
-            reader, self.executor, dialer, repeats, standing, settings.wait_limit_ms, settings.dial_timeout_ms
+            reader,
+            self.executor,
+            dialer,
+            repeats,
+            standing,
+            settings.wait_limit_ms,
+            settings.dial_timeout_ms,
+            settings.dial_endpoints,
+            settings.private_media_hosts,
         )
         links = Links(
             self.documents,

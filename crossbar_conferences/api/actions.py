@@ -37,7 +37,8 @@ from .standing import Standing, error_of
 @dataclass(frozen=True, slots=True)
 class Actions:
     """Carries out actions for the handlers. ``wait_limit`` and ``dial_timeout``, of a dial that names
-    none, in milliseconds."""
+    none, in milliseconds. ``dial_endpoints``: legs of one dial. ``private_media_hosts``: hosts inside
+    that may be played from."""
 
     reader: Reader
     executor: Executor
@@ -46,6 +47,8 @@ class Actions:
     standing: Standing
     wait_limit: int
     dial_timeout: int
+    dial_endpoints: int
+    private_media_hosts: tuple[str, ...] = ()
 
     async def conference(self, exchange: Exchange) -> None:
         """An action on the conference itself."""
@@ -98,6 +101,7 @@ class Actions:
             check=_check,
             room=sighting.room(exchange.conference_id),
             is_live_known=sighting.known,
+            private_media_hosts=self.private_media_hosts,
         )
 
     async def _finish(self, exchange: Exchange, plan: Plan) -> None:
@@ -134,7 +138,8 @@ class Actions:
         dry = is_dry_run(exchange)
         context = self._in(exchange, await self.reader.checked(exchange))
         # The media side counts in seconds.
-        asked = read_dial(request, context, max(1, round(self.dial_timeout / 1000)))
+        timeout = max(1, round(self.dial_timeout / 1000))
+        asked = read_dial(request, context, timeout, self.dial_endpoints)
         plan = await self.dialer.plan(asked, context, exchange.account)
         answer = exchange.answer
         answer.status, answer.explicit = 202, True

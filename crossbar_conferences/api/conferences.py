@@ -52,7 +52,7 @@ class CollectionHandler:
         if exchange.verb == "GET":
             await self._list(exchange)
             return
-        fields = dict(await validated(self.system, exchange.data))
+        fields = dict(await validated(self.system, exchange.data, self.saver.maximum_numbers))
         owner = exchange.parameters.get("user_id")
         if owner is not None:
             fields["owner_id"] = owner
@@ -194,7 +194,7 @@ class DocumentHandler:
             case "PUT":
                 await self.reader.conference(exchange)
             case "POST":
-                fields = await validated(self.system, exchange.data)
+                fields = await validated(self.system, exchange.data, self.saver.maximum_numbers)
                 stored = await self._stored(exchange)
                 exchange.prepared = documents.replaced(stored, fields, author(exchange), self._now())
             case "PATCH":
@@ -251,11 +251,11 @@ class DocumentHandler:
             stored = await self._stored(exchange)
         except ApiError:
             # Kazoo validates the fragment alone, and tells what is missing in it first (http.md 6).
-            await validated(self.system, exchange.data)
+            await validated(self.system, exchange.data, self.saver.maximum_numbers)
             raise
         data = exchange.data
         merged = documents.patched_fields(stored, data) if isinstance(data, Mapping) else data
-        fields = await validated(self.system, merged)
+        fields = await validated(self.system, merged, self.saver.maximum_numbers)
         exchange.prepared = documents.replaced(stored, fields, author(exchange), self._now())
 
     async def _save(self, exchange: Exchange) -> None:
@@ -326,8 +326,13 @@ async def check_owner(owners: Documents, exchange: Exchange) -> None:
         raise bad_identifier(user_id[:256]) from None
 
 
-async def validated(system: SystemConfig, data: Any) -> Mapping[str, Any]:
-    """The data as a conference's public fields, with defaults; raises every error at once."""
+async def validated(system: SystemConfig, data: Any, maximum_numbers: int) -> Mapping[str, Any]:
+    """The data as a conference's public fields, with defaults; raises every error at once.
+
+    More than ``maximum_numbers`` numbers are refused before anybody looks into them."""
+    errors = documents.too_many_numbers(data, maximum_numbers)
+    if errors:
+        raise validation_error(errors)
     config = await system.crossbar()
     value = documents.public_fields(data) if isinstance(data, Mapping) else data
     checked = validate(CONFERENCES, value, coerce=not config.schema_strict_validation)

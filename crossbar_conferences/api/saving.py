@@ -34,11 +34,12 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Saver:
-    """Writes conferences of an account."""
+    """Writes conferences of an account. ``maximum_numbers``: of one conference."""
 
     documents: Documents
     reservations: Reservations
     announcer: Announcer
+    maximum_numbers: int
 
     async def check(
         self, account_id: str, fresh: Mapping[str, Any], before: Mapping[str, Any] | None

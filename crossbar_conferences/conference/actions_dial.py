@@ -17,7 +17,7 @@ from ..kapi.messages import MessageInvalid, Outgoing
 from ..kapi.normalize import normalize, without_defaults
 from ..kapi.shapes import Refused
 from ..kapi.texts import Text
-from .actions_plan import ActionContext, ActionError, ActionRequest, kept_back, unsafe
+from .actions_plan import ActionContext, ActionError, ActionRequest, invalid, kept_back, unsafe
 from .actions_vars import custom_vars
 from .endpoints import Resolved, nothing_routable
 from .endpoints_context import text_at
@@ -25,6 +25,8 @@ from .endpoints_context import text_at
 DEFAULT_TIMEOUT_SECONDS: Final = 20
 #: Whatever a client asks for, an HTTP request waits no longer than this.
 MAXIMUM_WAIT_MS: Final = 10 * 60 * 1000
+#: Legs of one request where an operator says nothing else.
+MAXIMUM_LEGS: Final = 100
 
 TIMED_OUT: Final = "timed out trying to dial endpoints"
 NO_MEDIA_SERVER: Final = "conference dial failed to find a media server"
@@ -38,6 +40,7 @@ class DialRequest:
     fields: Mapping[str, Any]
     target_call_id: str | None
     timeout_seconds: int
+    maximum_legs: int = MAXIMUM_LEGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +69,19 @@ class DialPlan:
 
 
 def read_dial(
-    request: ActionRequest, context: ActionContext, default_timeout: int = DEFAULT_TIMEOUT_SECONDS
+    request: ActionRequest,
+    context: ActionContext,
+    default_timeout: int = DEFAULT_TIMEOUT_SECONDS,
+    maximum_legs: int = MAXIMUM_LEGS,
 ) -> DialRequest:
     """Check a request; raises `ActionError` with every schema error and Kazoo's companion to them.
 
-    ``default_timeout`` in seconds, for a request that names none."""
+    ``default_timeout`` in seconds, for a request that names none. A list of more than
+    ``maximum_legs`` endpoints is refused before anybody looks into it."""
     data = request.fields
+    listed = data.get("endpoints")
+    if isinstance(listed, list) and len(listed) > maximum_legs:
+        raise _too_many(maximum_legs)
     checked = context.check("conferences.dial", data)
     if checked.errors:
         raise ActionError("validation_error", {**checked.errors, "data.endpoints": nothing_routable()})
@@ -83,15 +93,19 @@ def read_dial(
         fields=_fields(data, request, context),
         target_call_id=text_at(data, "target_call_id"),
         timeout_seconds=int(timeout) if timeout else default_timeout,
+        maximum_legs=maximum_legs,
     )
 
 
 def plan_dial(request: DialRequest, resolved: Resolved, context: ActionContext) -> DialPlan:
     """The message of a request whose endpoints are resolved; raises `ActionError` when any is not."""
-    if resolved.refused_media is not None:
-        raise ActionError("bad_media", [resolved.refused_media])
+    if resolved.refused_media:
+        raise ActionError("bad_media", list(resolved.refused_media))
     if resolved.errors:
         raise ActionError("validation_error", dict(resolved.errors))
+    # A device that is forwarded may have two.
+    if len(resolved.endpoints) > request.maximum_legs:
+        raise _too_many(request.maximum_legs)
     fields = {
         "Application-Name": "dial",
         "Conference-ID": context.conference_id,
@@ -122,6 +136,11 @@ def dial_failure(message: str = NO_MEDIA_SERVER) -> dict[str, Any]:
     return {"status": "error", "message": message}
 
 
+def _too_many(maximum: int) -> ActionError:
+    details = {"message": f"The list is more than {maximum} items", "target": maximum}
+    return invalid("endpoints", "maxItems", details)
+
+
 def _fields(data: Mapping[str, Any], request: ActionRequest, context: ActionContext) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "Caller-ID-Name": _caller_name(data, context),
@@ -140,6 +159,9 @@ def _caller_name(data: Mapping[str, Any], context: ActionContext) -> str | None:
     name = given or text_at(context.document, "name")
     if name is None:
         return None
+    # Looked at before its contents are.
+    if given and len(given) > texts.MAXIMUM_SPOKEN:
+        raise unsafe("caller_id_name", given, f"must not be longer than {texts.MAXIMUM_SPOKEN} characters")
     if given and texts.has_control_characters(given):
         raise unsafe("caller_id_name", given, "must not contain control characters or line breaks")
     return texts.caller_name(name) or None

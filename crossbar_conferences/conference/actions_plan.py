@@ -24,6 +24,9 @@ from .rooms import Room
 _SENT_AS_CROSSBAR: Final = frozenset({"vars"})
 
 ACCEPTED: Final = 202
+
+#: Characters of a refused text that an error shows.
+_SHOWN: Final = 256
 CREATED: Final = 201
 
 
@@ -104,8 +107,8 @@ class ActionContext:
 
     ``document`` is the stored conference or an ad-hoc one. ``room`` is the running conference as
     far as it is known; ``is_live_known`` tells whether its absence, or somebody's in it, means
-    something. ``origin`` speaks for this node. ``private_hosts``: addresses of inside services from
-    which media may be played all the same.
+    something. ``origin`` speaks for this node. ``private_media_hosts``: hosts inside that may be
+    played from (`media.media_locator`).
     """
 
     account_id: str
@@ -115,7 +118,7 @@ class ActionContext:
     check: SchemaCheck
     room: Room | None = None
     is_live_known: bool = False
-    private_hosts: tuple[str, ...] = ()
+    private_media_hosts: tuple[str, ...] = ()
 
     @property
     def knows_all(self) -> bool:
@@ -186,8 +189,9 @@ def not_in_list(path: str, target: tuple[str, ...], value: Any = None) -> Action
 
 
 def unsafe(path: str, value: Any, error: TextRefused | str) -> ActionError:
-    """Text that must not reach the switch."""
-    return invalid(path, "wrong_format", {"message": f"Value {error}", "value": value})
+    """Text that must not reach the switch; of a long one the beginning is shown."""
+    shown = value[:_SHOWN] if isinstance(value, str) else value
+    return invalid(path, "wrong_format", {"message": f"Value {error}", "value": shown})
 
 
 def kept_back(refused: Refused) -> ActionError:

@@ -15,6 +15,7 @@ from ..kapi.messages import Outgoing
 from .actions_plan import ActionContext, ActionError, ActionRequest, invalid, unsafe
 from .endpoints_context import text_at
 from .media import MediaRefused, media_locator
+from .media_tones import MAXIMUM_MADE_MS, made_ms
 
 #: Who is meant: the conference (``None``) or one participant's number.
 Whom = int | None
@@ -44,9 +45,11 @@ def play(request: ActionRequest, context: ActionContext, whom: Whom = None) -> t
             media_id,
             context.account_id,
             context.conference_id,
-            allow_private_hosts=context.private_hosts,
+            allow_private_hosts=context.private_media_hosts,
         )
     except MediaRefused as refused:
+        if refused.is_hostile:
+            raise unsafe("data.media_id", media_id, str(refused)) from refused
         raise ActionError("bad_media", [media_id]) from refused
     if not texts.MEDIA.fits(path):
         raise unsafe("data.media_id", media_id, texts.MEDIA.must)
@@ -80,6 +83,10 @@ def stop_play(request: ActionRequest, context: ActionContext, whom: Whom = None)
 def tones(request: ActionRequest, context: ActionContext, whom: Whom = None) -> tuple[Outgoing, ...]:
     """Play tones to everybody."""
     data = context.checked("conferences.actions.tones", request.fields)
+    if made_ms(data["tones"]) > MAXIMUM_MADE_MS:
+        # The switch makes all of it before it plays any.
+        message = f"The tones must not last longer than {MAXIMUM_MADE_MS} milliseconds together"
+        raise invalid("tones", "maximum", {"message": message, "target": MAXIMUM_MADE_MS})
     fields = {"Tones": [_tone(tone) for tone in data["tones"]], **_heard_by(context, None)}
     return (context.command("tones", fields),)
 

@@ -105,15 +105,34 @@ def numbers(document: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def too_many_numbers(document: Any, maximum: int) -> Errors:
+    """The error of a document, of any JSON type, with more than ``maximum`` numbers in its lists together.
+
+    Nothing but the lengths of the lists is looked at: each number costs a request to the store."""
+    if not isinstance(document, Mapping):
+        return {}
+    places = {"conference_numbers": document.get("conference_numbers")}
+    for role in ("member", "moderator"):
+        settings = document.get(role)
+        places[f"{role}.numbers"] = settings.get("numbers") if isinstance(settings, Mapping) else None
+    counted = 0
+    for path, listed in places.items():
+        counted += len(listed) if isinstance(listed, list) else 0
+        if counted > maximum:
+            message = f"A conference must not have more than {maximum} numbers"
+            return {path: {"maxItems": {"message": message, "target": maximum}}}
+    return {}
+
+
 def repeated_numbers(document: Mapping[str, Any]) -> list[str]:
     """Numbers that are in more than one list: nobody who dials them gets in (design 3.3)."""
     seen: set[str] = set()
-    repeated: list[str] = []
+    repeated: dict[str, None] = {}
     for number in numbers(document):
-        if number in seen and number not in repeated:
-            repeated.append(number)
+        if number in seen:
+            repeated[number] = None
         seen.add(number)
-    return repeated
+    return list(repeated)
 
 
 def numbers_taken(taken: Iterable[str]) -> Errors:

@@ -25,7 +25,6 @@ from .endpoints_context import (
 from .endpoints_merge import hotdesk_users, merge_endpoint, merged_call_forward
 from .endpoints_numbers import is_dialable
 from .endpoints_rich import (
-    HoldMediaRefused,
     forwarded_endpoint,
     is_forwarded,
     push_endpoint,
@@ -36,6 +35,8 @@ from .endpoints_texts import FieldRefused, checked_leg
 from .endpoints_thin import thin_endpoint
 from .endpoints_uri import SCHEME, parse_sip_uri
 from .isolation import is_document_id
+from .media import MediaRefused
+from .patterns import BudgetSpent
 
 #: A text of exactly this many bytes is a document's id.
 DOCUMENT_ID_BYTES: Final = 32
@@ -50,6 +51,7 @@ _KNOWN_KINDS: Final = frozenset({"skype", "mobile", "push"})
 _GUESSES: Final = ("mobile", "sip", "skype")
 
 NOT_AN_ENDPOINT: Final = "Value not a number, device or user ID, or SIP endpoint"
+TOO_MUCH_WORK: Final = "the settings and formatters of these endpoints are too much work together"
 NOTHING_ROUTABLE: Final = "endpoints failed to resolve to route-able destinations"
 
 
@@ -71,7 +73,8 @@ class Resolved:
     endpoints: tuple[dict[str, Any], ...] = ()
     errors: Errors = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
-    refused_media: str | None = None
+    #: Music on hold that may not be played.
+    refused_media: tuple[str, ...] = ()
 
 
 class _Refused(Exception):
@@ -114,13 +117,17 @@ def resolve(
     endpoints: list[dict[str, Any]] = []
     errors: Errors = {}
     skipped: list[Skipped] = []
-    refused_media: str | None = None
+    refused_media: list[str] = []
+    known: dict[str, list[dict[str, Any]]] = {}
     for position, element in enumerate(elements, 1):
         try:
             if isinstance(element, Mapping):
                 endpoints += _inline_legs(element, context)
             elif isinstance(element, str) and _is_reference(element):
-                endpoints += _document_legs(element, context)
+                # A device that is named again is no more work.
+                if element not in known:
+                    known[element] = _document_legs(element, context)
+                endpoints += known[element]
             else:
                 # Addresses come out in front of what is there, ids behind (dial.md 2.1).
                 endpoints.insert(0, _address_leg(element, context, f"data.endpoints.{position}", errors))
@@ -128,11 +135,14 @@ def resolve(
             skipped.append(Skipped(position, str(refused)))
         except FieldRefused as refused:
             errors[f"data.endpoints.{position}.{refused.field}"] = _wrong_format(refused, element)
-        except HoldMediaRefused as refused:
-            refused_media = refused_media or refused.media_id
+        except MediaRefused as media:
+            refused_media.append(media.text)
+        except BudgetSpent:
+            errors[f"data.endpoints.{position}"] = {"maximum": {"message": TOO_MUCH_WORK}}
+            break
     if not endpoints:
         errors["data.endpoints"] = nothing_routable()
-    return Resolved(tuple(endpoints), errors, tuple(skipped), refused_media)
+    return Resolved(tuple(endpoints), errors, tuple(skipped), tuple(dict.fromkeys(refused_media)))
 
 
 def nothing_routable() -> dict[str, dict[str, Any]]:

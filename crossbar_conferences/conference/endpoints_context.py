@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from .patterns import WorkBudget
+
 #: Builds references to documents; the media side looks the rest up.
 THIN_MODULE: Final = "kz_endpoint_v5"
 #: Builds complete legs.
@@ -35,8 +37,8 @@ class EndpointConfig:
     sip_transport: str | None = None
     custom_sip_interface: str | None = None
     prompt_language: str = "en-us"
-    #: Addresses of inside services from which music on hold may come all the same.
-    private_hosts: tuple[str, ...] = ()
+    #: Hosts inside that music on hold may come from (`media.media_locator`).
+    private_media_hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class DialContext:
     conference: JSONObject | None = None
     documents: Mapping[str, JSONObject] = field(default_factory=dict)
     config: EndpointConfig = EndpointConfig()
+    #: What building all endpoints may still cost.
+    budget: WorkBudget = field(default_factory=WorkBudget, compare=False, repr=False)
 
     @property
     def account(self) -> JSONObject:

@@ -20,6 +20,8 @@ from .endpoints_context import (
 )
 
 _LAYERED: Final = ("caller_id_options", "formatters", "metaflows", "music_on_hold", "ringtones")
+#: All that is taken from every one of the documents, and goes out with every leg.
+_MERGED: Final = (*_LAYERED, "call_forward", "call_waiting", "caller_id", "outbound_flags")
 #: Deeper documents are cut off here: merging must end on hostile input too.
 _MAXIMUM_DEPTH: Final = 16
 
@@ -29,6 +31,8 @@ def merge_endpoint(document: JSONObject, document_id: str, context: DialContext)
     is_user = document.get("pvt_type") == "user"
     owner_id, owner = (document_id, document) if is_user else owner_of(document, context)
     account = context.account
+    for source in (account, owner, document):
+        context.budget.spend_settings(source, _MERGED)
     merged = dict(document)
     merged["id"] = document_id
     merged["owner_id"] = owner_id

@@ -27,7 +27,7 @@ from .endpoints_formatters import apply_formatters
 from .endpoints_identity import EXTERNAL, callee_id_fields, caller_id_fields, presence_id, privacy_method
 from .endpoints_texts import FieldRefused
 from .endpoints_thin import fax_fields, with_identity
-from .media import MediaRefused, media_locator
+from .media import media_locator
 
 _TRANSPORTS: Final = frozenset({"tcp", "udp", "tls", "sctp"})
 _PUSH_DELAY_SECONDS: Final = 5
@@ -74,7 +74,8 @@ def rich_endpoint(endpoint: JSONObject, context: DialContext) -> dict[str, Any]:
             **fax_fields(endpoint, context),
         }
     )
-    return with_identity(apply_formatters(leg, object_at(endpoint, "formatters")), leg)
+    formatted = apply_formatters(leg, object_at(endpoint, "formatters"), context.budget)
+    return with_identity(formatted, leg)
 
 
 def push_endpoint(endpoint: JSONObject, context: DialContext) -> dict[str, Any] | None:
@@ -200,18 +201,11 @@ def _media_fields(endpoint: JSONObject, context: DialContext) -> dict[str, Any]:
     )
 
 
-def _hold_media(media_id: str, context: DialContext) -> str:
-    if not HOLD_MEDIA.fits(media_id):
-        raise FieldRefused("music_on_hold.media_id", HOLD_MEDIA.must, media_id)
-    try:
-        return media_locator(
-            media_id,
-            context.account_id,
-            context.conference_id,
-            allow_private_hosts=context.config.private_hosts,
-        )
-    except MediaRefused as refused:
-        raise HoldMediaRefused(media_id) from refused
+def _hold_media(text: str, context: DialContext) -> str:
+    if not HOLD_MEDIA.fits(text):
+        raise FieldRefused("music_on_hold.media_id", HOLD_MEDIA.must, text)
+    allowed = context.config.private_media_hosts
+    return media_locator(text, context.account_id, context.conference_id, allow_private_hosts=allowed)
 
 
 def _progress_timeout(endpoint: JSONObject) -> str | None:

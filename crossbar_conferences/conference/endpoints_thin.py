@@ -32,7 +32,8 @@ def thin_endpoint(merged: JSONObject, context: DialContext) -> dict[str, Any]:
         "Endpoint-Actions": {},
         **fax_fields(merged, context),
     }
-    return with_identity(apply_formatters(endpoint, object_at(merged, "formatters")), endpoint)
+    formatted = apply_formatters(endpoint, object_at(merged, "formatters"), context.budget)
+    return with_identity(formatted, endpoint)
 
 
 def with_identity(formatted: dict[str, Any], built: JSONObject) -> dict[str, Any]:

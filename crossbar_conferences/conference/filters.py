@@ -68,15 +68,17 @@ def as_text(value: Any) -> str:
         return jsondeep.encode(value)
 
 
-def _is(value: Any, wanted: str) -> bool:
-    if isinstance(value, list) and value:
-        return any(as_text(item) == wanted for item in value)
-    return wanted == "" if value == [] else as_text(value) == wanted
+def _texts(value: Any) -> set[str]:
+    """What a value may be called: itself as text, or each entry of a list; an empty list is an empty text."""
+    if isinstance(value, list):
+        return {as_text(item) for item in value} or {""}
+    return {as_text(value)}
 
 
 def _equal(value: Any, wanted: str) -> bool:
     # A value that is itself JSON text means what it holds: one of a list, or a quoted text (4.4).
-    if _is(value, wanted):
+    texts = _texts(value)
+    if wanted in texts:
         return True
     if not wanted.startswith(("[", '"')):
         return False
@@ -84,7 +86,9 @@ def _equal(value: Any, wanted: str) -> bool:
         decoded = orjson.loads(wanted)
     except orjson.JSONDecodeError:
         return False
-    return any(_is(value, as_text(item)) for item in (decoded if isinstance(decoded, list) else [decoded]))
+    return not texts.isdisjoint(
+        as_text(item) for item in (decoded if isinstance(decoded, list) else [decoded])
+    )
 
 
 def _list(text: str) -> list[str] | None:
@@ -97,12 +101,12 @@ def _list(text: str) -> list[str] | None:
 
 def _any(value: Any, wanted: str) -> bool:
     listed = _list(wanted)
-    return listed is not None and any(_is(value, item) for item in listed)
+    return listed is not None and not _texts(value).isdisjoint(listed)
 
 
 def _none(value: Any, wanted: str) -> bool:
     listed = _list(wanted)
-    return listed is None or not any(_is(value, item) for item in listed)
+    return listed is None or _texts(value).isdisjoint(listed)
 
 
 def _intersect_all(value: Any, wanted: str) -> bool:

@@ -11,14 +11,29 @@ import re
 from enum import Enum
 from functools import lru_cache
 from typing import Final
+from unicodedata import category
 
 #: Longest id of a conference, in bytes.
 MAXIMUM_ID_BYTES: Final = 128
 
-# A dot would make two words of one in a routing key, ``*`` and ``#`` are its wildcards; blanks,
-# quotes and the like separate on a command line; a slash and a leading ``_`` lead elsewhere in the
-# store; U+FFFD stands for bytes that were no text. The rest, letters of any script included, is free.
-_FORBIDDEN: Final = re.compile(r"[\x00-\x20\x7f-\xa0\ufffd.*#/\\'\"`,;|^&<>{}()\[\]$!?%]")
+# No dot, which would make two words of one in a routing key, none of its wildcards, no blank, quote or
+# separator of a command line, no slash, and nothing that no list of signs has.
+_ROOM_SIGNS: Final = "_:~-"
+#: Beside these a document's id may have what the switch would read as a profile, a PIN or a value.
+_DOCUMENT_SIGNS: Final = _ROOM_SIGNS + "@+="
+_ROOM_ID: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9{_ROOM_SIGNS}]{{0,127}}", re.ASCII)
+
+#: FreeSWITCH's words in the place of a conference's name, in any case (mod_conference).
+_RESERVED: Final = frozenset({"list", "count", "xml_list", "json_list", "help", "commands"})
+#: Behind it FreeSWITCH looks for a name and whom to call.
+_BRIDGE: Final = "bridge:"
+
+#: Letters of other scripts, their marks, and digits mean nothing to a store, a bus or a switch.
+_HARMLESS_CATEGORIES: Final = frozenset("LMN")
+# Fillers and variation selectors are letters and marks too, but nobody sees them.
+_INVISIBLE: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 
 
 #: Ids as Kazoo makes them (data.md 2.2).
@@ -87,25 +102,51 @@ def is_kazoo_id(text: str) -> bool:
 
 
 def is_conference_id(text: object) -> bool:
-    """Whether a text may be a conference id in store paths, routing keys and command lines."""
-    return is_document_id(text) and isinstance(text, str) and not text.startswith("-")
+    """Whether a text may name a conference to the bus and the switch.
+
+    An allow list: letters and digits of any script, ``_``, ``:``, ``~`` and ``-``, at most 128 bytes,
+    the first a letter or digit. FreeSWITCH reads ``NAME@PROFILE``, ``NAME+PIN`` and
+    ``bridge:NAME:DIAL`` as room NAME (real-switch.md A1), and has words of its own in that place.
+    """
+    if not isinstance(text, str) or not _is_of(text, _ROOM_SIGNS) or text[0] in _ROOM_SIGNS:
+        return False
+    lowered = text.lower()
+    return lowered not in _RESERVED and not lowered.startswith(_BRIDGE)
 
 
 def is_document_id(text: object) -> bool:
-    """Whether a text may be the id of an ordinary document."""
-    return isinstance(text, str) and 0 < len(text) <= MAXIMUM_ID_BYTES and _is_harmless(text)
+    """Whether a text may be the id of an ordinary document, in paths of the store and routing keys.
+
+    Wider than `is_conference_id`, since no room is named by it: a user's id may be ``joe@example``. A
+    conference stored under such an id is a 404 like any that the switch would read as another's.
+    """
+    return isinstance(text, str) and _is_of(text, _DOCUMENT_SIGNS) and not text.startswith("_")
 
 
 @lru_cache(10_000)
-def _is_harmless(text: str) -> bool:
-    if text.startswith("_"):
-        return False
+def _is_of_short(text: str, signs: str) -> bool:
+    if _ROOM_ID.fullmatch(text):
+        return True
     try:
         size = len(text.encode("utf-8"))
     except UnicodeEncodeError:
         return False
-    # Unicode's own blanks and line ends separate nothing on the wire, but hide in logs and URLs.
-    return size <= MAXIMUM_ID_BYTES and not _FORBIDDEN.search(text) and text.isprintable()
+    return (
+        size <= MAXIMUM_ID_BYTES
+        and not _INVISIBLE.search(text)
+        and all(
+            character in signs
+            or (
+                character.isalnum() if character.isascii() else category(character)[0] in _HARMLESS_CATEGORIES
+            )
+            for character in text
+        )
+    )
+
+
+def _is_of(text: str, signs: str) -> bool:
+    # Before the cache, which would keep it.
+    return 0 < len(text) <= MAXIMUM_ID_BYTES and _is_of_short(text, signs)
 
 
 def participant_id(text: object) -> int | None:
@@ -117,10 +158,11 @@ def participant_id(text: object) -> int | None:
         return None
     if isinstance(text, int):
         return text if 0 <= text < _PARTICIPANT_LIMIT else None
-    if isinstance(text, str) and re.fullmatch(r"[0-9]{1,10}", text, re.ASCII):
+    if isinstance(text, str) and _PARTICIPANT.fullmatch(text):
         number = int(text)
         return number if number < _PARTICIPANT_LIMIT else None
     return None
 
 
 _PARTICIPANT_LIMIT: Final = 2**32
+_PARTICIPANT: Final = re.compile(r"[0-9]{1,10}")

@@ -6,7 +6,7 @@ flag. With one, exactly whom it names. Source: issue "bulk with a report"; ancho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -48,13 +48,16 @@ class Selector:
     ids: tuple[int, ...] | None = None
     but: frozenset[int] = frozenset()
 
-    def matches(self, participant: Participant) -> bool:
-        """Whether the participant is meant."""
-        if self.ids is not None and participant.participant_id not in self.ids:
-            return False
-        if participant.participant_id in self.but:
-            return False
-        return all(condition(participant, name) is wanted for name, wanted in self.where.items())
+    def of(self, participants: Sequence[Participant]) -> list[Participant]:
+        """Those who are meant."""
+        ids = None if self.ids is None else frozenset(self.ids)
+        return [
+            one
+            for one in participants
+            if (ids is None or one.participant_id in ids)
+            and one.participant_id not in self.but
+            and all(condition(one, name) is wanted for name, wanted in self.where.items())
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +105,7 @@ def select(selector: Selector, action: str, room: Room | None) -> tuple[Target, 
     participants = room.participants if room else ()
     targets = [
         _target(participant, SENT if _would_change(participant, action) else UNCHANGED)
-        for participant in participants
-        if selector.matches(participant)
+        for participant in selector.of(participants)
     ]
     here = {participant.participant_id for participant in participants}
     missing = (number for number in selector.ids or () if number not in here and number not in selector.but)

@@ -38,7 +38,8 @@ SENT_HEADERS = (
 )
 
 _ACCOUNT = re.compile(r"/accounts/([0-9a-f]{32})(?=[/?]|$)")
-_JWT = re.compile(r"\b[\w-]{8,}\.[\w-]{8,}\.[\w-]{16,}")
+# A run of letters is begun once: to begin anew at each of its hyphens would be work without end.
+_JWT = re.compile(r"(?<![\w-])[\w-]{8,}\.[\w-]{8,}\.[\w-]{16,}")
 _ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 
 #: Keys of the envelope and of documents whose values differ from run to run.

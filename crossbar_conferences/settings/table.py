@@ -213,6 +213,8 @@ class Settings:
     reconcile_seconds: float = _seconds(60.0, "pause between two comparisons of live state with the switches")
     live_accounts: int = _count(10_000, "accounts followed at once")
     live_idle_seconds: float = _seconds(600.0, "how long an account is followed after its last use")
+    # Documents.
+    conference_numbers: int = _count(100, "numbers of one conference", maximum=10_000)
     # Commands.
     channel_query_category: str = _row(
         "choice",
@@ -221,6 +223,13 @@ class Settings:
         choices=("call_event", "channel"),
     )
     dial_timeout_ms: int = _milliseconds(20_000, "how long a dial without a timeout rings")
+    dial_endpoints: int = _count(100, "endpoints of one dial, and legs that they may come to", maximum=10_000)
+    private_media_hosts: tuple[str, ...] = _row(
+        "texts",
+        (),
+        "hosts inside that sounds may be played from: names, IPv4 addresses or networks, each with or"
+        " without :PORT",
+    )
     wait_limit_ms: int = _milliseconds(30_000, "largest ?wait= of an action")
     idempotency_entries: int = _count(10_000, "answers kept for a repeated Idempotency-Key")
     idempotency_bytes: int = _row(

@@ -95,8 +95,8 @@ async def test_further_actions(
     conference_id = await world.create()
     await world.start_room(conference_id, *PEOPLE)
     if action == "stop_play":
-        await world.act(conference_id, "play", {"media_id": "http://x/a.wav"})
-        await world.act(conference_id, "play", {"media_id": "http://x/b.wav"}, *_TWO)
+        await world.act(conference_id, "play", {"media_id": "http://media.example/a.wav"})
+        await world.act(conference_id, "play", {"media_id": "http://media.example/b.wav"}, *_TWO)
         await world.done(conference_id, 2)
         world.sent.clear()
     before = len(world.told(conference_id))

@@ -213,3 +213,13 @@ def test_fifty_endpoints() -> None:
     """Fifty numbers are one message."""
     plan = dialled({"action": "dial", "data": {"endpoints": [str(1000 + n) for n in range(50)]}})
     assert len(plan.message("local").body["Endpoints"]) == 50
+
+
+def test_a_dial_has_a_hundred_endpoints() -> None:
+    """A longer list is refused before any element is looked at, and so is one that comes to more legs."""
+    dialled({"data": {"action": "dial", "endpoints": ["2600123456"] * 100}})
+    too_many = {"endpoints": {"maxItems": {"message": "The list is more than 100 items", "target": 100}}}
+    assert refused({"data": {"action": "dial", "endpoints": [{"sip": 5}] * 101}}) == too_many
+    forward = {"enabled": True, "number": "2600", "substitute": False}
+    forwarded = {"name": "x", "sip": {"username": "x"}, "call_forward": forward}
+    assert refused({"data": {"action": "dial", "endpoints": [forwarded] * 51}}) == too_many

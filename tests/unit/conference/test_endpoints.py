@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from crossbar_conferences.conference.endpoints import (
     NOT_AN_ENDPOINT,
+    TOO_MUCH_WORK,
     Resolved,
     further_documents,
     nothing_routable,
@@ -20,6 +21,7 @@ from crossbar_conferences.conference.endpoints import (
     wanted_documents,
 )
 from crossbar_conferences.conference.endpoints_context import RICH_MODULE, EndpointConfig
+from crossbar_conferences.conference.patterns import WorkBudget
 
 A = "acct0000000000000000000000000001"
 C = "conf0000000000000000000000000001"
@@ -873,3 +875,66 @@ def test_no_document_or_element_crashes(
     json.dumps([found.endpoints, found.errors])
     wanted_documents(elements, user)
     further_documents({A: account, D1: device})
+
+
+def _with_rules(number: int, rules: Any) -> dict[str, Any]:
+    return {"id": f"inline-{number}", "sip": {"username": "x"}, "formatters": {"to_user": rules}}
+
+
+def test_formatters_of_all_endpoints_have_one_budget() -> None:
+    """A hundred small devices with hostile patterns end in an error that names the first too many."""
+    rules = [{"regex": f"(a?){{{count}}}(a?){{100}}{count}b"} for count in range(1, 8)]
+    devices = [_with_rules(number, rules) for number in range(100)]
+    for device in devices:
+        device["sip"] = {"username": "a" * 128}
+    found = resolved(*devices)
+    (place,) = set(found.errors) - {"data.endpoints"}
+    assert found.errors[place] == {"maximum": {"message": TOO_MUCH_WORK}}
+    assert 1 < int(place.rpartition(".")[2]) < 100
+    many = [_with_rules(number, [{"regex": f"^{number}$"}]) for number in range(100)]
+    assert set(resolved(*many).errors) == {"data.endpoints.51"}
+
+
+def test_a_device_named_again_is_formatted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred times the same device are a hundred legs and the work of one."""
+    asked: list[str] = []
+    search = WorkBudget.search
+
+    def counted(budget: WorkBudget, pattern: str, text: str) -> str | None:
+        asked.append(pattern)
+        return search(budget, pattern, text)
+
+    monkeypatch.setattr(WorkBudget, "search", counted)
+    device = {
+        **DOCUMENTS[D2],
+        "formatters": {"presence_id": [{"regex": "^x"}, {"regex": "^(p)", "prefix": "x"}]},
+    }
+    found = resolved(*[D2] * 100, more={D2: device})
+    assert [leg["Presence-ID"] for leg in found.endpoints] == ["xp"] * 100
+    assert asked == ["^x", "^(p)"]
+
+
+@pytest.mark.parametrize("config", [RICH, None])
+def test_music_on_hold_is_what_may_be_played(config: EndpointConfig | None) -> None:
+    """Of a stored device and of one in the request: what is not on the list of media is told."""
+    for media in ("local_stream://x", "http://127.0.0.1/", f"/{'b' * 32}/x"):
+        stored = {**DOCUMENTS[D2], "music_on_hold": {"media_id": media}}
+        inline = {"sip": {"username": "x"}, "music_on_hold": {"media_id": media}}
+        assert resolved(inline, inline, config=config).refused_media == (media,)
+        found = resolved(D2, more={D2: stored}, config=config)
+        # A reference is looked up by the media side, which has the device's music itself.
+        assert found.refused_media == ((media,) if config is RICH else ())
+    allowed = EndpointConfig(endpoint_module=RICH_MODULE, private_media_hosts=("moh",))
+    inline = {"sip": {"username": "x"}, "music_on_hold": {"media_id": "http://moh/x.mp3"}}
+    assert only(resolved(inline, config=allowed))["Hold-Media"] == "http://moh/x.mp3"
+
+
+def test_settings_that_are_too_large_together() -> None:
+    """What each leg and its caller take along from the account's document is counted before it is merged."""
+    many = {f"key-{number}": {"a": "b"} for number in range(2_000)}
+    account = {**DOCUMENTS[A], "metaflows": many}
+    ids = [f"device{number:026}" for number in range(100)]
+    more = {A: account, **dict.fromkeys(ids, DOCUMENTS[D2])}
+    found = resolved(*ids, more=more)
+    assert found.errors == {"data.endpoints.25": {"maximum": {"message": TOO_MUCH_WORK}}}
+    assert resolved(*[ids[0]] * 100, more=more).errors == {}

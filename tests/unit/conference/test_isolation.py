@@ -19,7 +19,21 @@ C = "c" * 32
 
 
 @pytest.mark.parametrize(
-    "text", [C, "nope", "my-adhoc", "room_7", "3000", "Größe", "a:b", "会議", "a@b", "x" * 128]
+    "text",
+    [
+        C,
+        "nope",
+        "my-adhoc",
+        "room_7",
+        "3000",
+        "Größe",
+        "a:b",
+        "会議",
+        "bridge",
+        "lists",
+        "tilde~3",
+        "x" * 128,
+    ],
 )
 def test_harmless(text: str) -> None:
     """Ids that mean nothing to a store path, a routing key or a command line."""
@@ -56,6 +70,21 @@ def test_harmless(text: str) -> None:
         "a'b",
         'a"b',
         "a;b",
+        "a@b",
+        "a+1",
+        "@",
+        "a=b",
+        ":a",
+        "~a",
+        "bridge:a:b",
+        "BRIDGE:a",
+        "Bridge:",
+        *("list", "count", "help", "commands", "xml_list", "json_list", "LIST", "Xml_List", "hElP"),
+        "\u3164",
+        "a\ufe0f",
+        "\U0001f600",
+        "a\uff20b",
+        "a\u20acb",
         "a|b",
         "${x}",
         "a\\b",
@@ -71,6 +100,33 @@ def test_harmless(text: str) -> None:
 def test_hostile(text: object) -> None:
     """Design documents, wildcards, dots, blanks, line breaks, quotes, overlong ids, and no texts."""
     assert not is_conference_id(text)
+
+
+@pytest.mark.parametrize("text", ["joe@example", "a+b", "x=y", "list", "bridge:a", "-v", "会議", "मीटिंग"])
+def test_documents_have_wider_ids(text: str) -> None:
+    """What is no room's id may still be a user's or a device's."""
+    assert is_document_id(text)
+
+
+#: What begins a profile, a PIN, flags, an argument or a wildcard behind a conference's name.
+_SEPARATORS = set("@+!\"#$%&'()*,./;<=>?[\\]^`{|}")
+_WORDS = {"list", "count", "xml_list", "json_list", "help", "commands"}
+
+
+@given(
+    st.text(max_size=20)
+    | st.text(alphabet="aB1:_-~@+ =.", max_size=6)
+    | st.sampled_from(["bridge:x", "BRIDGE:x", "list", "Help", "XML_LIST"])
+)
+def test_what_passes_names_that_room_alone(text: str) -> None:
+    """What FreeSWITCH would make of an id is the id itself."""
+    if not is_conference_id(text):
+        return
+    assert not set(text) & _SEPARATORS
+    assert text == text.strip() and text.isprintable()
+    assert text.lower() not in _WORDS
+    assert text.lower().partition(":")[0] != "bridge"
+    assert not text.startswith(("-", "_"))
 
 
 @given(st.text())
