@@ -9,6 +9,7 @@ import pytest
 from crossbar_conferences.kapi import conference
 from crossbar_conferences.kapi.messages import MessageInvalid, Origin
 from crossbar_conferences.switch.commands import (
+    SELECTOR_WORDS,
     Energy,
     Leave,
     Lock,
@@ -27,9 +28,13 @@ ORIGIN = Origin("kapps_conference", "1.0.0", "crossbar@a")
 
 
 def body_of(name: str, **fields: Any) -> dict[str, Any]:
-    """A command as the API publishes it."""
+    """A command as the API publishes it; with a word for several participants, as others may."""
     headers = {key.replace("_", "-"): value for key, value in fields.items()}
-    return dict(conference.command(name, "C", headers, ORIGIN).body)
+    whom = headers.get("Participant-ID")
+    if whom not in SELECTOR_WORDS:
+        return dict(conference.command(name, "C", headers, ORIGIN).body)
+    numbered = conference.command(name, "C", {**headers, "Participant-ID": 1}, ORIGIN).body
+    return {**numbered, "Participant-ID": whom}
 
 
 @pytest.mark.parametrize(
