@@ -24,17 +24,18 @@ from crossbar_conferences.switch.commands import (
 from crossbar_conferences.switch.execution import command_of
 from crossbar_conferences.switch.rooms import SwitchRefuses
 
+#: FreeSWITCH's words for several participants, and what is no number of one.
+ODD = (*SELECTOR_WORDS, "2 3", -1, "loud")
+
 ORIGIN = Origin("kapps_conference", "1.0.0", "crossbar@a")
 
 
 def body_of(name: str, **fields: Any) -> dict[str, Any]:
-    """A command as the API publishes it; with a word for several participants, as others may."""
+    """A command as the API publishes it; with texts that only others would send put in afterwards."""
     headers = {key.replace("_", "-"): value for key, value in fields.items()}
-    whom = headers.get("Participant-ID")
-    if whom not in SELECTOR_WORDS:
-        return dict(conference.command(name, "C", headers, ORIGIN).body)
-    numbered = conference.command(name, "C", {**headers, "Participant-ID": 1}, ORIGIN).body
-    return {**numbered, "Participant-ID": whom}
+    odd = {key: value for key, value in headers.items() if value in ODD}
+    usual = {key: "1" if key in odd else value for key, value in headers.items()}
+    return {**conference.command(name, "C", usual, ORIGIN).body, **odd}
 
 
 @pytest.mark.parametrize(
