@@ -33,7 +33,7 @@ ORIGIN = Origin("kapps_conference", "1.0.0", "crossbar@a")
 def body_of(name: str, **fields: Any) -> dict[str, Any]:
     """A command as the API publishes it; with texts that only others would send put in afterwards."""
     headers = {key.replace("_", "-"): value for key, value in fields.items()}
-    odd = {key: value for key, value in headers.items() if value in ODD}
+    odd = {key: value for key, value in headers.items() if key != "Affects" and value in ODD}
     usual = {key: "1" if key in odd else value for key, value in headers.items()}
     return {**conference.command(name, "C", usual, ORIGIN).body, **odd}
 
