@@ -71,7 +71,7 @@ async def test_a_message_about_what_was_read_already_ends_what_was_decided_befor
     deleted = {**before, "pvt_deleted": True}
     deleted["_rev"] = await house.store.inner.put(house.database, deleted)
     # As when the cache was full: the old one is pushed out, the new one is read.
-    house.service.cache._kept.pop((house.database, joe))
+    house.service.cache._kept.drop(house.database, joe)
     assert (await house.service.cache.document(house.database, joe) or {})["pvt_deleted"] is True
     try:
         await house.service.announcer.announce("deleted", house.database.replace("/", "%2F"), deleted)
