@@ -50,6 +50,11 @@ class Services:
         return f"/v2/accounts/{self.data.main.id}/conferences"
 
     @property
+    def session(self) -> dict[str, str]:
+        """Headers with which a websocket session begins: one without a token does not last."""
+        return {"Authorization": f"Bearer {self.headers['X-Auth-Token']}"}
+
+    @property
     def headers(self) -> dict[str, str]:
         """Of an administrator."""
         return {"X-Auth-Token": self.tokens["boss"], "Content-Type": "application/json"}
@@ -168,7 +173,7 @@ async def test_a_reload_loses_no_request(services: Services, http: aiohttp.Clien
     """SIGHUP replaces every worker while all requests are answered; sockets get 1001."""
     async with workers(services, http) as served, traffic(services, http, served) as made:
         await made.more(20)
-        sockets = [await http.ws_connect(served.ws_url) for _ in range(4)]
+        sockets = [await http.ws_connect(served.ws_url, headers=services.session) for _ in range(4)]
         served.signal(signal.SIGHUP)
         for socket in sockets:
             message = await socket.receive(timeout=60)
@@ -201,7 +206,7 @@ async def test_sigterm_finishes_what_runs_and_leaves_nothing(
     """A request in hand is answered, sockets get 1001, the status is 0, the broker has no queue of ours."""
     async with workers(services, http) as served:
         assert services.queues()
-        socket = await http.ws_connect(served.ws_url)
+        socket = await http.ws_connect(served.ws_url, headers=services.session)
         halfway, go_on = asyncio.Event(), asyncio.Event()
 
         async def slow_body() -> AsyncIterator[bytes]:
