@@ -20,6 +20,7 @@ from ..errors import CrossbarConferencesError
 from ..loop import fast_loop
 from .cluster import Cluster, ZonePlan
 from .control import ControlServer
+from .media_server import Likeness
 from .messages import Core
 from .node import NodeOptions
 from .scenario import Scenario, load, run
@@ -167,6 +168,12 @@ def _zones_of(scenario: Scenario | None, zones: tuple[str, ...]) -> tuple[str, .
     help="Whose rules hold: which search answers are given and which commands are refused.",
 )
 @click.option(
+    "--like",
+    type=click.Choice(["stand-in", "freeswitch"]),
+    default="stand-in",
+    help="What the media server is like: FreeSWITCH as measured, or the stand-in of the recorded cases.",
+)
+@click.option(
     "--trust-unknown-nodes",
     is_flag=True,
     help="Dial for requesters that never advertised, where Kazoo stays silent.",
@@ -180,6 +187,7 @@ def simulate(
     realm: str | None,
     host: str,
     core: Core,
+    like: Likeness,
     trust_unknown_nodes: bool,
 ) -> None:
     """Play Kazoo's media side on a message broker: a virtual switch for demos and tests.
@@ -201,7 +209,7 @@ def simulate(
             host=host,
             realm=realm,
             scenario=scenario,
-            node_options=NodeOptions(core=core, trust_unknown_nodes=trust_unknown_nodes),
+            node_options=NodeOptions(core=core, trust_unknown_nodes=trust_unknown_nodes, like=like),
         )
         with asyncio.Runner(loop_factory=fast_loop()) as runner:
             runner.run(simulate_until_stopped(options))

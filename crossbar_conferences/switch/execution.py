@@ -21,11 +21,13 @@ from .commands import (
     Play,
     Record,
     Relate,
+    Say,
     Selector,
     StopPlay,
     Switch,
     Variables,
     Verb,
+    Volume,
     selector,
 )
 from .messages import Core
@@ -92,7 +94,8 @@ def _record(on: bool) -> Callable[[str, Mapping[str, Any]], Command]:
 
 def _kick(conference_id: str, body: Mapping[str, Any]) -> Command:
     # Without a member only the last one goes (amqp.md 5.3).
-    return Leave(conference_id, _members(body) if "Participant-ID" in body else "last")
+    member = _members(body) if "Participant-ID" in body else "last"
+    return Leave(conference_id, member, kicked=True)
 
 
 def _play(conference_id: str, body: Mapping[str, Any]) -> Command:
@@ -104,12 +107,29 @@ def _stop_play(conference_id: str, body: Mapping[str, Any]) -> Command:
     return StopPlay(conference_id, _members(body) if "Participant-ID" in body else None)
 
 
+def _say(conference_id: str, body: Mapping[str, Any]) -> Command:
+    return Say(conference_id, _members(body) if "Participant-ID" in body else None)
+
+
+def _tones(conference_id: str, body: Mapping[str, Any]) -> Command:
+    # ecallmgr makes one medium of them (real-switch.md B).
+    return Play(conference_id, "tone_stream://")
+
+
 def _energy(conference_id: str, body: Mapping[str, Any]) -> Command:
+    return Energy(conference_id, _members(body), _number(body, "Energy-Level"))
+
+
+def _volume(way: Literal["in", "out"]) -> Callable[[str, Mapping[str, Any]], Command]:
+    header = f"Volume-{way.title()}-Level"
+    return lambda conference_id, body: Volume(conference_id, _members(body), way, _number(body, header))
+
+
+def _number(body: Mapping[str, Any], header: str) -> int:
     try:
-        level = int(body["Energy-Level"])
+        return int(body[header])
     except (TypeError, ValueError):
-        raise SwitchRefuses("Energy-Level is no number") from None
-    return Energy(conference_id, _members(body), level)
+        raise SwitchRefuses(f"{header} is no number") from None
 
 
 def _relate(conference_id: str, body: Mapping[str, Any]) -> Command:
@@ -128,7 +148,7 @@ def _variables(conference_id: str, body: Mapping[str, Any]) -> Command:
 
 
 def _nothing(conference_id: str, body: Mapping[str, Any]) -> None:
-    """Heard in the room, seen nowhere: sounds, texts, volumes."""
+    """Heard in the room, seen nowhere."""
 
 
 _COMMANDS: Mapping[str, Callable[[str, Mapping[str, Any]], Command | None]] = MappingProxyType(
@@ -145,14 +165,14 @@ _COMMANDS: Mapping[str, Callable[[str, Mapping[str, Any]], Command | None]] = Ma
         "record": _record(True),
         "recordstop": _record(False),
         "participant_energy": _energy,
-        "participant_volume_in": _nothing,
-        "participant_volume_out": _nothing,
+        "participant_volume_in": _volume("in"),
+        "participant_volume_out": _volume("out"),
         "relate_participants": _relate,
         "set": _set,
         "vars": _variables,
         "play_macro": _nothing,
-        "say": _nothing,
-        "tts": _nothing,
-        "tones": _nothing,
+        "say": _say,
+        "tts": _say,
+        "tones": _tones,
     }
 )

@@ -16,9 +16,11 @@ from crossbar_conferences.switch.commands import (
     Play,
     Record,
     Relate,
+    Say,
     StopPlay,
     Switch,
     Variables,
+    Volume,
 )
 from crossbar_conferences.switch.execution import command_of
 from crossbar_conferences.switch.rooms import SwitchRefuses
@@ -27,9 +29,9 @@ ORIGIN = Origin("kapps_conference", "1.0.0", "crossbar@a")
 
 
 def body_of(name: str, **fields: Any) -> dict[str, Any]:
-    """A command as the API publishes it."""
+    """A command as somebody publishes it: the sidecar itself sends no words for members."""
     headers = {key.replace("_", "-"): value for key, value in fields.items()}
-    return dict(conference.command(name, "C", headers, ORIGIN).body)
+    return {**conference.command("lock", "C", {}, ORIGIN).body, "Application-Name": name, **headers}
 
 
 @pytest.mark.parametrize(
@@ -41,8 +43,8 @@ def body_of(name: str, **fields: Any) -> dict[str, Any]:
         (body_of("unmute_participant", Participant_ID="2"), Switch("C", "unmute", 2)),
         (body_of("deaf_participant", Participant_ID="non_moderator"), Switch("C", "deaf", "non_moderator")),
         (body_of("undeaf_participant", Participant_ID="all"), Switch("C", "undeaf", "all")),
-        (body_of("kick", Participant_ID=7), Leave("C", 7)),
-        (body_of("kick"), Leave("C", "last")),
+        (body_of("kick", Participant_ID=7), Leave("C", 7, kicked=True)),
+        (body_of("kick"), Leave("C", "last", kicked=True)),
         (body_of("play", Media_Name="m"), Play("C", "m")),
         (body_of("play", Media_Name="m", Participant_ID="7"), Play("C", "m", 7)),
         (body_of("stop_play", Affects="all"), StopPlay("C")),
@@ -56,9 +58,10 @@ def body_of(name: str, **fields: Any) -> dict[str, Any]:
         (body_of("relate_participants", Participant_ID=1, Other_Participant=2), Relate("C", 1, 2, "clear")),
         (body_of("set", Parameter="Max-Members", Value="5"), Parameter("C", "Max-Members", "5")),
         (body_of("vars", Custom_Conference_Vars={"k": "v"}), Variables("C", {"k": "v"})),
-        (body_of("participant_volume_in", Participant_ID=1, Volume_In_Level="2"), None),
-        (body_of("say", Call_ID="C", Text="hello"), None),
-        (body_of("tones", Call_ID="C", Tones=[{"Frequencies": ["440"]}]), None),
+        (body_of("participant_volume_in", Participant_ID=1, Volume_In_Level="2"), Volume("C", 1, "in", 2)),
+        (body_of("say", Call_ID="C", Text="hello"), Say("C")),
+        (body_of("say", Call_ID="C", Text="hello", Participant_ID=3), Say("C", 3)),
+        (body_of("tones", Call_ID="C", Tones=[{"Frequencies": ["440"]}]), Play("C", "tone_stream://")),
         ({**body_of("lock"), "Application-Name": "setvar"}, None),
     ],
     ids=lambda value: value.get("Application-Name") if isinstance(value, dict) else None,
