@@ -58,6 +58,22 @@ PUBLISHED_EVENTS = frozenset(
         "stop-recording",
     }
 )
+#: Events that Kazoo publishes only where the operator's list names them, and that happen here.
+OPTIONAL_EVENTS = frozenset(
+    {
+        "energy-level-member",
+        "floor-change",
+        "hup-member",
+        "play-file",
+        "play-file-done",
+        "play-file-member",
+        "play-file-member-done",
+        "speak-text",
+        "speak-text-member",
+        "volume-in-member",
+        "volume-out-member",
+    }
+)
 _ANSWERS_LIMIT = 1000
 _COMMANDS_LIMIT = 10_000
 #: Commands that are done in one go.
