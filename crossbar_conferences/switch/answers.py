@@ -28,6 +28,7 @@ from .dialling import (
     legs,
     succeeded,
 )
+from .execution import is_commandable
 from .media_server import VirtualMediaServer
 from .memory import Memory
 from .messages import Speaker
@@ -167,6 +168,9 @@ class Answerer:
         return zone
 
     async def _ring(self, leg: Leg, body: Mapping[str, Any]) -> dict[str, Any]:
+        if not is_commandable(body["Conference-ID"]):
+            # The command got no job id (dial.md 6).
+            return failed(leg, "unknown failure")
         mode = self._dial_modes.of(leg.endpoint_id)
         if mode in (SILENT, UNANSWERED):
             return await self._in_vain(leg, body, "timeout" if mode == SILENT else "NO_ANSWER")

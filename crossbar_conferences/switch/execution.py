@@ -52,10 +52,17 @@ def command_of(body: Mapping[str, Any], conference_id: str, core: Core = "5") ->
     conference.check_command(body)
     if body["Conference-ID"] != conference_id:
         raise SwitchRefuses(f"the command is for conference {body['Conference-ID']}")
+    if not is_commandable(conference_id):
+        raise SwitchRefuses(f"the switch reads the name of conference {conference_id} up to its first blank")
     make = _COMMANDS.get(body["Application-Name"])
     if make is None:
         raise SwitchRefuses(f"{body['Application-Name']} is no command to a running conference")
     return make(conference_id, body)
+
+
+def is_commandable(conference_id: str) -> bool:
+    """Whether FreeSWITCH's conference command can name it: its words are parted by blanks."""
+    return " " not in conference_id
 
 
 def _check_for_open_core(body: Mapping[str, Any]) -> None:

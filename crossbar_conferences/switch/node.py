@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import structlog
 
@@ -78,6 +79,12 @@ _ANSWERS_LIMIT = 1000
 _COMMANDS_LIMIT = 10_000
 #: Commands that are done in one go.
 _TOGETHER = 50
+
+
+def controller_queue(conference_id: str) -> str:
+    """The queue of a conference's commands. The client library refuses most letters in a name; what takes
+    their place is read by our own nodes only."""
+    return CONTROLLER_QUEUE + quote(conference_id).replace("~", "%7E").replace("%", "#")
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,7 +362,7 @@ class VirtualSwitch:
             await transport.consume(
                 lambda delivery: self._commanded(conference_id, delivery),
                 (binding,),
-                queue=Queue(self._shared_name(transport, CONTROLLER_QUEUE + conference_id), shared=True),
+                queue=Queue(self._shared_name(transport, controller_queue(conference_id)), shared=True),
             )
             for transport in self._transports
         ]

@@ -4,9 +4,8 @@
 and are not used twice in one run of a conference; the first to come has the floor; a conference
 ends when its last member goes, and `Destroy` ends it without a word about the members.
 
-A room that is ``real`` follows FreeSWITCH where that was measured to differ from their stand-in: the floor
-is given after a join and taken before a leave, who talks while its holder is silent takes it, and of
-several members the newest comes first.
+A room that is ``real`` follows FreeSWITCH where that differs from their stand-in: the floor is given after a
+join and taken before a leave, who talks while its holder is silent takes it, the newest member comes first.
 
 Source: recordings (live, participants, websocket; real switch 01 to 27), amqp.md 7.1, 7.3.
 """
@@ -46,7 +45,7 @@ ENERGY_LEVEL = 20
 #: FreeSWITCH clips volumes to this, up and down (real-switch.md C(a)).
 VOLUME = 4
 #: Endings of files that the switch can write; one without an ending gets one from ecallmgr.
-WRITABLE = frozenset({"", "mp3", "mp4", "wav"})
+WRITABLE = frozenset({"", ".mp3", ".mp4", ".wav"})
 
 
 class SwitchRefuses(CrossbarConferencesError):
@@ -286,9 +285,10 @@ def _switched(room: Room, member: Member, verb: Verb) -> tuple[Room, tuple[Event
         room = _floor_offered(room, changed) if verb == "talk" else room
         return room, (_about(name, room, changed),)
     happened = _about(name, room, changed)
-    holder = None if room.floor is None else room.member(room.floor)
-    is_taken = verb == "talk" and (holder is None or not holder.talking)
-    room, taken = _floor_taken(room, changed) if is_taken else (room, ())
+    holder = room.member(room.floor or 0)
+    if verb != "talk" or (holder is not None and holder.talking):
+        return room, (happened,)
+    room, taken = _floor_taken(room, changed)
     return room, (happened, *taken)
 
 
@@ -308,10 +308,6 @@ def _levelled(
     for member in levelled:
         room = _replaced(room, member)
     return room, tuple(_about(name, room, member) for member in levelled)
-
-
-def _say(room: Room, command: Say) -> tuple[Room, tuple[Event, ...]]:
-    return room, _sound("speak-text", room, command.member)
 
 
 def _relate(room: Room, command: Relate) -> tuple[Room, tuple[Event, ...]]:
@@ -347,8 +343,7 @@ def _record(room: Room, command: Record) -> tuple[Room, tuple[Event, ...]]:
     if command.on == recorded:
         what = "already recorded" if recorded else "not recorded"
         raise SwitchRefuses(f"conference {room.conference_id} is {what} to {command.media}")
-    ending = PurePosixPath(command.media).suffix[1:].lower()
-    if command.on and ending not in WRITABLE:
+    if command.on and PurePosixPath(command.media).suffix.lower() not in WRITABLE:
         # It begins and ends in the same moment; the bus tells no reason (real-switch.md A4).
         return room, (Event("start-recording", room), Event("stop-recording", room))
     rest = tuple(media for media in room.recordings if media != command.media)
@@ -370,7 +365,7 @@ _STEPS: Mapping[type, Callable[[Room, Any], tuple[Room, tuple[Event, ...]]]] = {
     Switch: _switch,
     Energy: _energy,
     Volume: _volume,
-    Say: _say,
+    Say: lambda room, command: (room, _sound("speak-text", room, command.member)),
     Relate: _relate,
     Play: _play,
     StopPlay: _stop_play,
