@@ -6,6 +6,7 @@ Source: amqp.md 5.3 (the FreeSWITCH column), 7.4, 11; anchors.md 0.1.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -31,7 +32,7 @@ from .commands import (
     selector,
 )
 from .messages import Core
-from .rooms import SwitchRefuses
+from .rooms import WRITABLE, SwitchRefuses
 
 #: Commands that came with Kazoo 5; the open core's ecallmgr does not know them (amqp.md 11).
 _LATER = frozenset({"vars", "setvar"})
@@ -96,7 +97,12 @@ def _lock(locked: bool) -> Callable[[str, Mapping[str, Any]], Command]:
 
 
 def _record(on: bool) -> Callable[[str, Mapping[str, Any]], Command]:
-    return lambda conference_id, body: Record(conference_id, body["Media-Name"], on)
+    return lambda conference_id, body: Record(conference_id, _recording_name(body["Media-Name"]), on)
+
+
+def _recording_name(media: str) -> str:
+    # ecallmgr gives a name with any other ending its own one (amqp.md 7.4).
+    return media if PurePosixPath(media).suffix.lower() in WRITABLE else f"{media}.mp3"
 
 
 def _kick(conference_id: str, body: Mapping[str, Any]) -> Command:

@@ -50,6 +50,7 @@ def body_of(name: str, **fields: Any) -> dict[str, Any]:
         (body_of("stop_play", Affects="all"), StopPlay("C")),
         (body_of("record", Media_Name="m"), Record("C", "m", True)),
         (body_of("recordstop", Media_Name="m"), Record("C", "m", False)),
+        (body_of("record", Media_Name="m.2026"), Record("C", "m.2026.mp3", True)),
         (body_of("participant_energy", Participant_ID=7, Energy_Level="30"), Energy("C", 7, 30)),
         (
             body_of("relate_participants", Participant_ID=1, Other_Participant="2", Relationship="mute"),
