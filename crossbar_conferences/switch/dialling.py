@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ..kapi.messages import MessageInvalid
@@ -27,7 +27,6 @@ class Leg:
     endpoint_id: str | None
     call_id: str
     account_id: str | None
-    channel_vars: Mapping[str, Any] = field(default_factory=dict)
 
 
 def is_mode(mode: str) -> bool:
@@ -69,7 +68,6 @@ def join_of(leg: Leg, request: Mapping[str, Any], at: int) -> Join:
         see="video_mute" not in flags,
         ghost="ghost" in flags,
         account_id=leg.account_id,
-        channel_vars=leg.channel_vars,
         application_vars=variables if isinstance(variables, dict) else {},
         dialled=True,
     )

@@ -32,6 +32,7 @@ from crossbar_conferences.switch.commands import (
     Volume,
 )
 from crossbar_conferences.switch.faults import NO_FAULTS, with_fault
+from crossbar_conferences.switch.media_server import Likeness
 from crossbar_conferences.switch.messages import MediaServer
 from crossbar_conferences.switch.node import NodeOptions
 from crossbar_conferences.switch.rooms import SwitchRefuses
@@ -76,12 +77,12 @@ Body = dict[str, Any]
 class Parity:
     """One recording, played against one virtual switch."""
 
-    def __init__(self, recording: Recording, events: frozenset[str]) -> None:
+    def __init__(self, recording: Recording, events: frozenset[str], like: Likeness = "freeswitch") -> None:
         self._recording = recording
         self._now = 1_700_000_000.0
         self._transport = MemoryTransport(MemoryBroker())
         names = MediaServer(node="freeswitch@kazoo.example", hostname="switch.example")
-        options = NodeOptions(core="master", trust_unknown_nodes=True, events=events, like="freeswitch")
+        options = NodeOptions(core="master", trust_unknown_nodes=True, events=events, like=like)
         self.cluster = Cluster(
             [ZonePlan("local", self._transport, media_server=names)], options=options, clock=lambda: self._now
         )

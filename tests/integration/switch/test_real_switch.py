@@ -29,3 +29,12 @@ async def test_the_same_is_published(path: Path) -> None:
     await parity.play()
     assert parity.differences == []
     assert parity.compared > 2
+
+
+async def test_the_comparison_notices() -> None:
+    """Played against the stand-in's likeness, the same comparison finds what is otherwise there."""
+    parity = Parity(Recording.read(FILES[0]), PUBLISHED_EVENTS, "stand-in")
+    await parity.play()
+    found = " ".join(parity.differences)
+    for key in ("Floor", "Member-Type", "Switch-URL", "Channel-Presence-ID"):
+        assert key in found

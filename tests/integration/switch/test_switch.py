@@ -373,10 +373,10 @@ async def test_a_dial_with_variables_that_are_no_texts(cluster: Cluster, api: Ap
 
 
 async def test_a_conference_with_a_blank_in_its_id(
-    cluster: Cluster, api: Api, room: str, account_id: str
+    cluster: Cluster, api: Api, new_transport: NewTransport, room: str, account_id: str
 ) -> None:
-    """It can be entered and not be commanded: the switch reads its name up to the blank. The queue of its
-    commands has a name that a broker's client takes."""
+    """It can be entered, not commanded and not dialled into: the switch reads its name up to the blank. The
+    queue of its commands has a name that a broker's client takes."""
     named = f"{room} büro"
     await people(cluster, named, account_id)
     body = {"Event-Category": "conference", "Event-Name": "command", "Application-Name": "lock"}
@@ -385,6 +385,16 @@ async def test_a_conference_with_a_blank_in_its_id(
     await api.publish(Outgoing("conference", kapi_conference.command_key(named), body))
     await settled(cluster, 1)
     assert outcomes(cluster)[0].startswith("refused: the switch reads the name")
+    heard: asyncio.Queue[Any] = asyncio.Queue()
+    transport = await new_transport("local")
+    consumer = await transport.consume(heard.put_nowait)
+    await consumer.bind(Binding("targeted", consumer.queue))
+    dial = {"Application-Name": "dial", "Endpoints": [{"Route": "1"}], "Timeout": 1}
+    request = {**body, **dial, "Server-ID": consumer.queue}
+    await api.publish(Outgoing("conference", kapi_conference.command_key("local"), request))
+    async with asyncio.timeout(10):
+        answer = orjson.loads((await heard.get()).body)
+    assert [one["Message"] for one in answer["Endpoint-Responses"]] == ["unknown failure"]
 
 
 async def test_a_command_to_somebody_who_has_just_joined(
