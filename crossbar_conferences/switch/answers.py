@@ -16,7 +16,19 @@ from ..kapi import call, conference
 from ..kapi.messages import MessageInvalid
 from ..kapi.routing import reply_address
 from . import messages
-from .dialling import ANSWER, SILENT, Leg, cause_of, failed, join_of, legs, succeeded
+from .dialling import (
+    ANSWER,
+    SILENT,
+    UNANSWERED,
+    Leg,
+    cause_of,
+    check_variables,
+    failed,
+    join_of,
+    legs,
+    succeeded,
+)
+from .execution import is_commandable
 from .media_server import VirtualMediaServer
 from .memory import Memory
 from .messages import Speaker
@@ -87,16 +99,17 @@ class Answerer:
         return None
 
     def _search(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        conference.check_search_request(body)
+        if body.get("Conference-ID") or body.get("Account-ID"):
+            conference.check_search_request(body)
         now, rooms = self._media_server.now(), self._media_server.told_rooms
         conference_id = body.get("Conference-ID")
         if conference_id:
             room = rooms.get(conference_id)
             if room is None:
                 return messages.not_found(body, self._speaker)
-            strangers = self._memory.of(room)
-            return messages.search_by_conference(room, self._speaker, now, body["Msg-ID"], strangers)
-        account_id = body["Account-ID"]
+            known = self._memory.of(room)
+            return messages.search_by_conference(room, self._speaker, now, body["Msg-ID"], known)
+        account_id = body.get("Account-ID")
         listed = [room for room in rooms.values() if self._memory.lists(room)]
         return messages.search_by_account(account_id, listed, self._speaker, now, body["Msg-ID"])
 
@@ -121,6 +134,7 @@ class Answerer:
         if "Timeout" not in body:
             # Kazoo's process per endpoint dies of it, and the answer never comes (amqp.md 5.4).
             raise MessageInvalid("Timeout is missing")
+        check_variables(body)
         if body["Conference-ID"] not in self._media_server.rooms:
             zone = self._dialling_zone(body)
             if zone is None:
@@ -154,26 +168,26 @@ class Answerer:
         return zone
 
     async def _ring(self, leg: Leg, body: Mapping[str, Any]) -> dict[str, Any]:
+        if not is_commandable(body["Conference-ID"]):
+            # The command got no job id (dial.md 6).
+            return failed(leg, "unknown failure")
         mode = self._dial_modes.of(leg.endpoint_id)
-        if mode == SILENT:
-            return await self._in_vain(leg, body)
+        if mode in (SILENT, UNANSWERED):
+            return await self._in_vain(leg, body, "timeout" if mode == SILENT else "NO_ANSWER")
         if mode != ANSWER:
             return failed(leg, cause_of(mode))
-        # Two legs may bear one call id (dial.md 6): then the second one is the first one.
-        room = self._media_server.rooms.get(body["Conference-ID"])
-        if room is None or room.call(leg.call_id) is None:
-            if room is None and self._speaker.core == "master":
-                # Its dial string cannot begin a conference (real-switch.md A5).
-                return await self._in_vain(leg, body)
-            try:
-                await self._media_server.dialled(join_of(leg, body, self._media_server.now()))
-            except SwitchRefuses:
-                # Of a leg that answered and was hung up, as a full room does, ecallmgr hears nothing.
-                return await self._in_vain(leg, body)
+        if body["Conference-ID"] not in self._media_server.rooms and self._speaker.core == "master":
+            # Its dial string cannot begin a conference (real-switch.md A5).
+            return await self._in_vain(leg, body)
+        try:
+            await self._media_server.dialled(join_of(leg, body, self._media_server.now()))
+        except SwitchRefuses:
+            # Of a leg that answered and was hung up, as a full room does, ecallmgr hears nothing.
+            return await self._in_vain(leg, body)
         return succeeded(leg)
 
     @staticmethod
-    async def _in_vain(leg: Leg, body: Mapping[str, Any]) -> dict[str, Any]:
+    async def _in_vain(leg: Leg, body: Mapping[str, Any], message: str = "timeout") -> dict[str, Any]:
         """Nothing is heard of a leg until the time is up."""
         await asyncio.sleep(max(0, min(body["Timeout"], RING_LIMIT)))
-        return failed(leg, "timeout")
+        return failed(leg, message)

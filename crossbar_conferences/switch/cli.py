@@ -20,8 +20,9 @@ from ..errors import CrossbarConferencesError
 from ..loop import fast_loop
 from .cluster import Cluster, ZonePlan
 from .control import ControlServer
+from .media_server import Likeness
 from .messages import Core
-from .node import NodeOptions
+from .node import OPTIONAL_EVENTS, PUBLISHED_EVENTS, NodeOptions
 from .scenario import Scenario, load, run
 from .state import Realms
 
@@ -131,6 +132,18 @@ def _zones(zones: Sequence[str], amqp_url: str) -> tuple[tuple[str, str], ...]:
     return tuple((name, url or amqp_url) for name, _, url in pairs)
 
 
+def _events(published: str) -> frozenset[str]:
+    """The events that an operator's list publishes."""
+    known = PUBLISHED_EVENTS | OPTIONAL_EVENTS
+    if published in ("default", "all"):
+        return PUBLISHED_EVENTS if published == "default" else known
+    asked = frozenset(published.split(","))
+    if asked - known:
+        names = ", ".join(sorted(asked - known))
+        raise click.BadParameter(f"{names} is no event; there are {', '.join(sorted(known))}")
+    return asked
+
+
 def _zones_of(scenario: Scenario | None, zones: tuple[str, ...]) -> tuple[str, ...]:
     if zones:
         return zones
@@ -167,6 +180,18 @@ def _zones_of(scenario: Scenario | None, zones: tuple[str, ...]) -> tuple[str, .
     help="Whose rules hold: which search answers are given and which commands are refused.",
 )
 @click.option(
+    "--like",
+    type=click.Choice(["stand-in", "freeswitch"]),
+    default="stand-in",
+    help="What the media server is like: FreeSWITCH as measured, or the stand-in of the recorded cases.",
+)
+@click.option(
+    "--events",
+    "published",
+    default="default",
+    help="Which events are published: default, all, or names with commas between them.",
+)
+@click.option(
     "--trust-unknown-nodes",
     is_flag=True,
     help="Dial for requesters that never advertised, where Kazoo stays silent.",
@@ -180,6 +205,8 @@ def simulate(
     realm: str | None,
     host: str,
     core: Core,
+    like: Likeness,
+    published: str,
     trust_unknown_nodes: bool,
 ) -> None:
     """Play Kazoo's media side on a message broker: a virtual switch for demos and tests.
@@ -201,7 +228,7 @@ def simulate(
             host=host,
             realm=realm,
             scenario=scenario,
-            node_options=NodeOptions(core=core, trust_unknown_nodes=trust_unknown_nodes),
+            node_options=NodeOptions(core, trust_unknown_nodes, _events(published), like),
         )
         with asyncio.Runner(loop_factory=fast_loop()) as runner:
             runner.run(simulate_until_stopped(options))

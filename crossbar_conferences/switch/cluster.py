@@ -18,7 +18,7 @@ from typing import Any
 from ..broker.port import Transport
 from ..clock import Clock, gregorian_seconds
 from ..errors import CrossbarConferencesError
-from .commands import Create
+from .commands import Create, Join
 from .faults import NO_FAULTS, Faults, with_fault
 from .media_server import Performed, VirtualMediaServer
 from .messages import MediaServer
@@ -170,7 +170,8 @@ class Cluster:
         }
 
     def _zone(self, plan: ZonePlan, plans: Sequence[ZonePlan], host: str) -> _Zone:
-        media_server = VirtualMediaServer(plan.media_server, self._clock)
+        like = (self._options or NodeOptions()).like
+        media_server = VirtualMediaServer(plan.media_server, self._clock, like)
         names = [self._node_name(plan, plans, host, number) for number in range(1, plan.nodes + 1)]
         remotes: list[Transport] = []
         for other in plans:
@@ -209,6 +210,10 @@ class Cluster:
         running = self._zone_of(step.command.conference_id)
         if running is not None:
             return running.media_server
+        if isinstance(step.command, Join):
+            for zone in self._zones:
+                if zone.media_server.begins_with(step.command):
+                    return zone.media_server
         if not isinstance(step.command, Create):
             raise SwitchRefuses(f"conference {step.command.conference_id} is not running")
         for zone in self._zones:

@@ -24,19 +24,23 @@ Verb = Literal["mute", "unmute", "deaf", "undeaf", "talk", "quiet"]
 @dataclass(frozen=True, slots=True)
 class Create:
     """Start a conference. ``instance_id`` is unique per run of a conference. ``late_profile``: Kazoo did
-    not send the profile in time, so that ecallmgr publishes no event of it."""
+    not send the profile in time, so that ecallmgr publishes no event of it. ``real``: it behaves and is told
+    as FreeSWITCH's; ``caller`` is the call that begins it, where one does."""
 
     conference_id: str
     account_id: str | None
     instance_id: str
     at: int
     late_profile: bool = False
+    real: bool = False
+    caller: Join | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Join:
     """A call enters. Without name and number the switch makes them up from the member id. ``dialled``: the
-    switch called it, so that a lock does not keep it out (real-switch.md A6)."""
+    switch called it, so that a lock does not keep it out (real-switch.md A6), and a real one tells no
+    caller's name of it. ``member_id``: given by the switch where it counts for all its rooms."""
 
     conference_id: str
     call_id: str
@@ -52,14 +56,16 @@ class Join:
     channel_vars: Mapping[str, Any] = field(default_factory=dict)
     application_vars: Mapping[str, Any] = field(default_factory=dict)
     dialled: bool = False
+    member_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """Members go, by themselves or kicked."""
+    """Members go, by themselves or kicked (then ``hup-member`` comes first)."""
 
     conference_id: str
     member: Selector
+    kicked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,24 @@ class Energy:
     conference_id: str
     member: Selector
     level: int
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """How loud members are heard (``in``) or hear (``out``); the switch keeps it between -4 and 4."""
+
+    conference_id: str
+    member: Selector
+    way: Literal["in", "out"]
+    level: int
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """A text is spoken to everybody, or to one member."""
+
+    conference_id: str
+    member: Selector | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +180,8 @@ Command = (
     | Lock
     | Switch
     | Energy
+    | Volume
+    | Say
     | Relate
     | Play
     | StopPlay

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..kapi.messages import MessageInvalid
 from .commands import Join
 
 #: What calls that are dialled do by a name; anything else must look like a hangup cause.
-ANSWER, BUSY, SILENT = "answer", "busy", "silent"
+ANSWER, BUSY, SILENT, UNANSWERED = "answer", "busy", "silent", "unanswered"
 
 _CAUSES = {BUSY: "USER_BUSY"}
 _CAUSE = re.compile(r"[A-Z][A-Z0-9_]{2,60}")
@@ -29,8 +30,9 @@ class Leg:
 
 
 def is_mode(mode: str) -> bool:
-    """Whether calls can do this: ``answer``, ``busy``, ``silent``, or a cause such as ``NO_ANSWER``."""
-    return mode in (ANSWER, BUSY, SILENT) or _CAUSE.fullmatch(mode) is not None
+    """Whether calls can do this: ``answer``, ``busy``, ``silent`` (nothing is heard of them until the time is
+    up), ``unanswered`` (they ring, and end so with ``NO_ANSWER``), or a cause such as ``USER_BUSY``."""
+    return mode in (ANSWER, BUSY, SILENT, UNANSWERED) or _CAUSE.fullmatch(mode) is not None
 
 
 def cause_of(mode: str) -> str:
@@ -69,6 +71,15 @@ def join_of(leg: Leg, request: Mapping[str, Any], at: int) -> Join:
         application_vars=variables if isinstance(variables, dict) else {},
         dialled=True,
     )
+
+
+def check_variables(request: Mapping[str, Any]) -> None:
+    """Raise `MessageInvalid` for custom application variables that are no texts: Kazoo's process per endpoint
+    dies of them, and the answer never comes (beside-kazoo.md 10)."""
+    for holder in (request, *request["Endpoints"]):
+        variables = holder.get("Custom-Application-Vars") if isinstance(holder, Mapping) else None
+        if isinstance(variables, Mapping) and not all(isinstance(one, str) for one in variables.values()):
+            raise MessageInvalid("Custom-Application-Vars has values that are no texts")
 
 
 def succeeded(leg: Leg) -> dict[str, Any]:

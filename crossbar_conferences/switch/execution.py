@@ -6,6 +6,7 @@ Source: amqp.md 5.3 (the FreeSWITCH column), 7.4, 11; anchors.md 0.1.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -21,15 +22,17 @@ from .commands import (
     Play,
     Record,
     Relate,
+    Say,
     Selector,
     StopPlay,
     Switch,
     Variables,
     Verb,
+    Volume,
     selector,
 )
 from .messages import Core
-from .rooms import SwitchRefuses
+from .rooms import WRITABLE, SwitchRefuses
 
 #: Commands that came with Kazoo 5; the open core's ecallmgr does not know them (amqp.md 11).
 _LATER = frozenset({"vars", "setvar"})
@@ -50,10 +53,17 @@ def command_of(body: Mapping[str, Any], conference_id: str, core: Core = "5") ->
     conference.check_command(body)
     if body["Conference-ID"] != conference_id:
         raise SwitchRefuses(f"the command is for conference {body['Conference-ID']}")
+    if not is_commandable(conference_id):
+        raise SwitchRefuses(f"the switch reads the name of conference {conference_id} up to its first blank")
     make = _COMMANDS.get(body["Application-Name"])
     if make is None:
         raise SwitchRefuses(f"{body['Application-Name']} is no command to a running conference")
     return make(conference_id, body)
+
+
+def is_commandable(conference_id: str) -> bool:
+    """Whether FreeSWITCH's conference command can name it: its words are parted by blanks."""
+    return " " not in conference_id
 
 
 def _check_for_open_core(body: Mapping[str, Any]) -> None:
@@ -87,12 +97,18 @@ def _lock(locked: bool) -> Callable[[str, Mapping[str, Any]], Command]:
 
 
 def _record(on: bool) -> Callable[[str, Mapping[str, Any]], Command]:
-    return lambda conference_id, body: Record(conference_id, body["Media-Name"], on)
+    return lambda conference_id, body: Record(conference_id, _recording_name(body["Media-Name"]), on)
+
+
+def _recording_name(media: str) -> str:
+    # ecallmgr gives a name with any other ending its own one (amqp.md 7.4).
+    return media if PurePosixPath(media).suffix.lower() in WRITABLE else f"{media}.mp3"
 
 
 def _kick(conference_id: str, body: Mapping[str, Any]) -> Command:
     # Without a member only the last one goes (amqp.md 5.3).
-    return Leave(conference_id, _members(body) if "Participant-ID" in body else "last")
+    member = _members(body) if "Participant-ID" in body else "last"
+    return Leave(conference_id, member, kicked=True)
 
 
 def _play(conference_id: str, body: Mapping[str, Any]) -> Command:
@@ -104,12 +120,29 @@ def _stop_play(conference_id: str, body: Mapping[str, Any]) -> Command:
     return StopPlay(conference_id, _members(body) if "Participant-ID" in body else None)
 
 
+def _say(conference_id: str, body: Mapping[str, Any]) -> Command:
+    return Say(conference_id, _members(body) if "Participant-ID" in body else None)
+
+
+def _tones(conference_id: str, body: Mapping[str, Any]) -> Command:
+    # ecallmgr makes one medium of them (real-switch.md B).
+    return Play(conference_id, "tone_stream://")
+
+
 def _energy(conference_id: str, body: Mapping[str, Any]) -> Command:
+    return Energy(conference_id, _members(body), _number(body, "Energy-Level"))
+
+
+def _volume(way: Literal["in", "out"]) -> Callable[[str, Mapping[str, Any]], Command]:
+    header = f"Volume-{way.title()}-Level"
+    return lambda conference_id, body: Volume(conference_id, _members(body), way, _number(body, header))
+
+
+def _number(body: Mapping[str, Any], header: str) -> int:
     try:
-        level = int(body["Energy-Level"])
+        return int(body[header])
     except (TypeError, ValueError):
-        raise SwitchRefuses("Energy-Level is no number") from None
-    return Energy(conference_id, _members(body), level)
+        raise SwitchRefuses(f"{header} is no number") from None
 
 
 def _relate(conference_id: str, body: Mapping[str, Any]) -> Command:
@@ -128,7 +161,7 @@ def _variables(conference_id: str, body: Mapping[str, Any]) -> Command:
 
 
 def _nothing(conference_id: str, body: Mapping[str, Any]) -> None:
-    """Heard in the room, seen nowhere: sounds, texts, volumes."""
+    """Heard in the room, seen nowhere."""
 
 
 _COMMANDS: Mapping[str, Callable[[str, Mapping[str, Any]], Command | None]] = MappingProxyType(
@@ -145,14 +178,14 @@ _COMMANDS: Mapping[str, Callable[[str, Mapping[str, Any]], Command | None]] = Ma
         "record": _record(True),
         "recordstop": _record(False),
         "participant_energy": _energy,
-        "participant_volume_in": _nothing,
-        "participant_volume_out": _nothing,
+        "participant_volume_in": _volume("in"),
+        "participant_volume_out": _volume("out"),
         "relate_participants": _relate,
         "set": _set,
         "vars": _variables,
         "play_macro": _nothing,
-        "say": _nothing,
-        "tts": _nothing,
-        "tones": _nothing,
+        "say": _say,
+        "tts": _say,
+        "tones": _tones,
     }
 )

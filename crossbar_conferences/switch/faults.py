@@ -29,7 +29,8 @@ class Faults:
     ``silent``: answers nothing, advertises on. ``absent``: answers nothing and does not advertise.
     ``slow_ms``: answers come that much later. ``wrong``: how answers are spoiled, a key of
     `SPOILERS`. ``ignore_commands``: commands are heard and not done. ``drop_events`` and
-    ``duplicate_events``: what happens is not told, or told twice.
+    ``duplicate_events``: what happens is not told, or told twice. ``late_controls_ms``: a command to one
+    who joined less than so many milliseconds ago has no effect, as on FreeSWITCH (200, up to 3000).
     """
 
     silent: bool = False
@@ -39,6 +40,7 @@ class Faults:
     ignore_commands: bool = False
     drop_events: bool = False
     duplicate_events: bool = False
+    late_controls_ms: int = 0
 
     @property
     def answers(self) -> bool:
@@ -64,10 +66,12 @@ def with_fault(faults: Faults, name: str, value: str) -> Faults:
         if value.lower() not in _ON:
             raise FaultInvalid(f"{name} is on or off, not {value}")
         return replace(faults, **{key: _ON[value.lower()]})  # type: ignore[arg-type]
-    if key in ("slow", "slow_ms"):
+    if key in ("slow", "slow_ms", "late_controls", "late_controls_ms"):
         if not (value.isascii() and value.isdecimal() and len(value) < 9) or int(value) > MAX_SLOW_MS:
             raise FaultInvalid(f"{name} is milliseconds from 0 to {MAX_SLOW_MS}, not {value}")
-        return replace(faults, slow_ms=int(value))
+        if key.startswith("slow"):
+            return replace(faults, slow_ms=int(value))
+        return replace(faults, late_controls_ms=int(value))
     if key == "wrong":
         if value != "off" and value not in SPOILERS:
             raise FaultInvalid(f"{name} is one of {', '.join(SPOILERS)}, off; not {value}")
@@ -77,7 +81,7 @@ def with_fault(faults: Faults, name: str, value: str) -> Faults:
 
 def fault_names() -> tuple[str, ...]:
     """What `with_fault` knows."""
-    return (*(name.replace("_", "-") for name in _SWITCHES), "slow", "wrong")
+    return (*(name.replace("_", "-") for name in _SWITCHES), "slow", "late-controls", "wrong")
 
 
 def _garbage(body: Mapping[str, Any]) -> bytes:

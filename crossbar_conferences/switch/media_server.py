@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import structlog
 
@@ -20,6 +22,12 @@ log = structlog.get_logger(__name__)
 
 #: Events upon which watchers open and close what they need for a room.
 _STRUCTURAL = frozenset({"conference-create", "conference-destroy"})
+
+#: What a media server is like: FreeSWITCH as it was measured (real-switch.md), or the stand-in that the
+#: recorded HTTP cases were made with, whose members count from 1 in each room.
+Likeness = Literal["stand-in", "freeswitch"]
+#: So many rooms that ended are remembered, to begin anew with a join; and as many times of joins.
+_REMEMBERED = 10_000
 
 #: Told of every event, in order. A `BrokerError` from it counts the event as lost.
 Watcher = Callable[[Event], Awaitable[None]]
@@ -36,9 +44,15 @@ class Performed:
 class VirtualMediaServer:
     """Runs rooms; one command at a time, and the next begins when the watchers know of the last."""
 
-    def __init__(self, names: MediaServer | None = None, clock: Clock = time.time) -> None:
+    def __init__(
+        self, names: MediaServer | None = None, clock: Clock = time.time, like: Likeness = "stand-in"
+    ) -> None:
         self.names = names or MediaServer()
         self._clock = clock
+        self._like = like
+        self._next_member_id = 1
+        self._accounts: OrderedDict[str, str | None] = OrderedDict()
+        self._joined: OrderedDict[tuple[str, int], float] = OrderedDict()
         self._rooms: Rooms = NO_ROOMS
         self._watchers: list[Watcher] = []
         self._turn = asyncio.Lock()
@@ -63,8 +77,9 @@ class VirtualMediaServer:
         return self._ghosts
 
     def start(self) -> None:
-        """The switch runs again, and nobody tells of what it had before."""
-        self._ghosts, self.serving = NO_ROOMS, True
+        """The switch runs again, nobody tells of what it had before, and it counts members from 1."""
+        self._ghosts, self.serving, self._next_member_id = NO_ROOMS, True, 1
+        self._accounts.clear()
 
     @property
     def rooms(self) -> Rooms:
@@ -92,13 +107,23 @@ class VirtualMediaServer:
                 return room, member
         return None
 
-    def create(self, conference_id: str, account_id: str | None) -> Create:
-        """The command that starts a conference now."""
-        return Create(conference_id, account_id, str(uuid.uuid4()), self.now())
+    def begins_with(self, join: Join) -> bool:
+        """Whether this join begins a conference: one that ended with its last member (beside-kazoo.md 10),
+        or one whose account the call tells."""
+        is_known = join.conference_id in self._accounts or join.account_id is not None
+        return join.conference_id not in self._rooms and is_known
+
+    def is_new(self, conference_id: str, member_id: int, milliseconds: int) -> bool:
+        """Whether a member joined less than so many milliseconds ago."""
+        joined = self._joined.get((conference_id, member_id))
+        return joined is not None and self._clock() - joined < milliseconds / 1000
 
     async def perform(self, command: Command) -> Performed:
-        """Do a command; returns when every watcher was told. Raises `SwitchRefuses`."""
+        """Do a command; returns when every watcher was told. Raises `SwitchRefuses`. A join begins the
+        conference where `begins_with` says so."""
         async with self._turn:
+            if isinstance(command, Join) and self.begins_with(command):
+                return await self._begin(command)
             return await self._perform(command)
 
     async def perform_each(self, commands: Sequence[Command]) -> list[Exception | None]:
@@ -119,14 +144,21 @@ class VirtualMediaServer:
     async def dialled(self, join: Join) -> Performed:
         """A dialled call enters; a conference that is not running begins with it (dial.md 6)."""
         async with self._turn:
-            begun = Performed(())
-            if join.conference_id not in self._rooms:
-                begun = await self._perform(self.create(join.conference_id, join.account_id))
-            joined = await self._perform(join)
-            return Performed(begun.events + joined.events, begun.lost + joined.lost)
+            running = self._rooms.get(join.conference_id)
+            if running is not None and running.call(join.call_id) is not None:
+                # Two legs may bear one call id (dial.md 6): then the second one is the first one.
+                return Performed(())
+            return await self._begin(join) if running is None else await self._perform(join)
+
+    async def _begin(self, join: Join) -> Performed:
+        account_id = join.account_id or self._accounts.get(join.conference_id)
+        begin = Create(join.conference_id, account_id, str(uuid.uuid4()), self.now(), caller=join)
+        begun = await self._perform(begin)
+        joined = await self._perform(join)
+        return Performed(begun.events + joined.events, begun.lost + joined.lost)
 
     async def end_all(self) -> Performed:
-        """Every conference ends."""
+        """Every conference ends, none is remembered, and members count from 1."""
         events: tuple[Event, ...] = ()
         lost = 0
         async with self._turn:
@@ -134,6 +166,8 @@ class VirtualMediaServer:
                 ended = await self._perform(Destroy(conference_id))
                 events += ended.events
                 lost += ended.lost
+            self._next_member_id = 1
+            self._accounts.clear()
         return Performed(events, lost)
 
     async def _perform(self, command: Command) -> Performed:
@@ -141,10 +175,31 @@ class VirtualMediaServer:
         return Performed(events, sum([await self._tell(event) for event in events]))
 
     def _apply(self, command: Command) -> tuple[Event, ...]:
+        if self._like == "freeswitch":
+            if isinstance(command, Create):
+                command = replace(command, real=True)
+            elif isinstance(command, Join) and command.member_id is None:
+                # It counts for all rooms, and a call that it refuses gets no number (real-switch.md A10).
+                command = replace(command, member_id=self._next_member_id)
         outcome = apply(self._rooms, command)
         # Kazoo's tables are up to date when an event is heard (amqp.md 7.3).
         self._rooms = outcome.rooms
+        for event in outcome.events:
+            self._remember(event)
         return outcome.events
+
+    def _remember(self, event: Event) -> None:
+        conference_id = event.room.conference_id
+        if event.name == "add-member" and event.member is not None:
+            self._next_member_id = max(self._next_member_id, event.member.member_id + 1)
+            self._joined[conference_id, event.member.member_id] = self._clock()
+        elif event.name == "del-member" and not event.room.members:
+            self._accounts[conference_id] = event.room.account_id
+        elif event.name == "conference-create":
+            self._accounts.pop(conference_id, None)
+        for remembered in (self._accounts, self._joined):
+            if len(remembered) > _REMEMBERED:
+                remembered.popitem(last=False)
 
     async def _tell_all(self, events: Sequence[Event]) -> None:
         """Tell events in their order. Between a conference's begin and end, the watchers need not have

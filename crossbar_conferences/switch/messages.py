@@ -16,6 +16,7 @@ import orjson
 from ..kapi import call, conference, nodes
 from ..kapi.messages import Origin, Outgoing
 from ..kapi.origins import ECALLMGR, FREESWITCH
+from .memory import ALL_KNOWN, Known
 from .rooms import Event, Member, Room
 
 #: Which generation of Kazoo's core the media side is: it decides what search answers carry.
@@ -32,6 +33,11 @@ class MediaServer:
     node: str = "freeswitch@127.0.0.1"
     hostname: str = "127.0.0.1"
     url: str = "sip:mod_sofia@127.0.0.1:11000"
+
+    @property
+    def node_host(self) -> str:
+        """The host in the node's name: what ecallmgr calls the host of a participant."""
+        return self.node.rpartition("@")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,46 +61,55 @@ class Speaker:
 def event(happened: Event, speaker: Speaker, realm: str) -> Outgoing:
     """The message about something that happened in a room."""
     room, member = happened.room, happened.member
+    known = member or happened.caller
     fields: dict[str, Any] = {
         "Event": happened.name,
         "Conference-ID": room.conference_id,
         "Instance-ID": room.instance_id,
         "Account-ID": room.account_id,
     }
-    if member is not None:
+    if room.real:
+        fields |= {"Conference-Channel-Vars": {}, "Custom-Channel-Vars": {"Call-Interaction-Is-Root": False}}
+    if known is not None and (member is not None or room.real):
         fields |= {
-            "Account-ID": member.account_id,
-            "Call-ID": member.call_id,
-            "Participant-ID": member.member_id,
-            "Caller-ID-Name": member.name,
-            "Caller-ID-Number": member.number,
-            "Channel-Presence-ID": f"{member.number}@{realm}",
-            "Custom-Channel-Vars": channel_vars(member, speaker),
-            "Conference-Channel-Vars": conference_channel_vars(member, happened.has_floor),
+            "Account-ID": known.account_id,
+            "Call-ID": known.call_id,
+            **_caller(known),
+            "Channel-Presence-ID": _presence_id(room, known, realm),
+            "Custom-Channel-Vars": channel_vars(known, speaker, room.real),
         }
+    if member is not None:
+        flags = conference_channel_vars(member, happened.has_floor, room.real)
+        fields |= {"Participant-ID": member.member_id, "Conference-Channel-Vars": flags}
         if speaker.core == "5":
             # The older core's builder of the event leaves them out (real-switch.md A9).
             fields["Custom-Application-Vars"] = dict(member.application_vars)
+    fields = {key: value for key, value in fields.items() if value is not None}
     origin = Origin(*FREESWITCH, speaker.media_server.node)
     return conference.event(fields, origin, secrets.token_hex(16))
 
 
 def search_by_conference(
-    room: Room, speaker: Speaker, now: int, msg_id: str, strangers: frozenset[str] = frozenset()
+    room: Room, speaker: Speaker, now: int, msg_id: str, known: Known = ALL_KNOWN
 ) -> dict[str, Any]:
-    """The answer about one running conference. ``strangers``: call ids of whom the node knows no more."""
-    return conference.search_response(_room_fields(room, speaker, now, strangers), speaker.origin, msg_id)
+    """The answer about one running conference, as far as the node knows it."""
+    return conference.search_response(_room_fields(room, speaker, now, known), speaker.origin, msg_id)
 
 
 def search_by_account(
-    account_id: str, rooms: Iterable[Room], speaker: Speaker, now: int, msg_id: str
+    account_id: str | None, rooms: Iterable[Room], speaker: Speaker, now: int, msg_id: str
 ) -> dict[str, Any]:
-    """The answer about every running conference of an account: ``Conferences`` may be empty."""
+    """The answer about every running conference of an account: ``Conferences`` may be empty. Asked for
+    nothing, ecallmgr finds nothing."""
     describe = _room_fields if speaker.core == "5" else _room_summary
     conferences = {
-        room.conference_id: describe(room, speaker, now) for room in rooms if room.account_id == account_id
+        room.conference_id: describe(room, speaker, now)
+        for room in rooms
+        if account_id is not None and room.account_id == account_id
     }
-    fields = {"Account-ID": account_id, "Conferences": conferences}
+    fields: dict[str, Any] = {"Conferences": conferences}
+    if account_id is not None:
+        fields["Account-ID"] = account_id
     return conference.search_response(fields, speaker.origin, msg_id)
 
 
@@ -173,19 +188,26 @@ def payload(body: Mapping[str, Any]) -> bytes:
     return orjson.dumps(body)
 
 
-def channel_vars(member: Member, speaker: Speaker) -> dict[str, Any]:
-    """Custom-Channel-Vars of a call."""
-    own = {
+def channel_vars(member: Member, speaker: Speaker, real: bool = False) -> dict[str, Any]:
+    """Custom-Channel-Vars of a call: on a real switch mod_kazoo's own, and what its route brought."""
+    own: dict[str, Any] = {
         "Account-ID": member.account_id,
-        "Ecallmgr-Node": speaker.conference_node,
         "Call-Interaction-ID": f"{member.join_time}-{INTERACTION_MARK}",
     }
+    if real:
+        own |= {
+            "Call-Interaction-Is-Root": True,
+            "Privacy-Hide-Number": False,
+            "Privacy-Hide-Name": False,
+        }
+    else:
+        own["Ecallmgr-Node"] = speaker.conference_node
     return {key: value for key, value in {**own, **member.channel_vars}.items() if value is not None}
 
 
-def conference_channel_vars(member: Member, has_floor: bool) -> dict[str, Any]:
-    """The flags of a member as FreeSWITCH's module shows them."""
-    return {
+def conference_channel_vars(member: Member, has_floor: bool, real: bool = False) -> dict[str, Any]:
+    """The flags of a member as FreeSWITCH's module shows them; a real one has no Member-Type."""
+    flags = {
         "Is-Moderator": member.moderator,
         "Floor": has_floor,
         "Video": False,
@@ -200,11 +222,26 @@ def conference_channel_vars(member: Member, has_floor: bool) -> dict[str, Any]:
         "Member-Type": "moderator" if member.moderator else "member",
         "Member-Ghost": member.ghost,
     }
+    if real:
+        del flags["Member-Type"]
+    return flags
 
 
-def _room_fields(
-    room: Room, speaker: Speaker, now: int, strangers: frozenset[str] = frozenset()
-) -> dict[str, Any]:
+def _caller(member: Member) -> dict[str, Any]:
+    caller = {"Caller-ID-Name": member.name, "Caller-ID-Number": member.number}
+    return {key: value for key, value in caller.items() if value is not None}
+
+
+def _presence_id(room: Room, member: Member, realm: str) -> str | None:
+    """Of a call that has a device's presence id; the stand-in made one up for each."""
+    if not room.real:
+        return f"{member.number}@{realm}"
+    presence_id = member.channel_vars.get("Presence-ID")
+    return presence_id if isinstance(presence_id, str) else None
+
+
+def _room_fields(room: Room, speaker: Speaker, now: int, known: Known = ALL_KNOWN) -> dict[str, Any]:
+    server = speaker.media_server
     fields: dict[str, Any] = {
         "Conference-ID": room.conference_id,
         "UUID": room.instance_id,
@@ -213,14 +250,16 @@ def _room_fields(
         "Run-Time": max(0, now - room.start_time),
         "Participant-Count": len(room.members),
         "Participants": [
-            _stranger(room, member, speaker, now)
-            if member.call_id in strangers
-            else _participant(room, member, speaker)
+            _stranger(room, member, speaker, now, known)
+            if member.call_id in known.strangers
+            else _participant(room, member, speaker, known)
             for member in room.members
         ],
-        "Switch-Hostname": speaker.media_server.hostname,
-        "Switch-URL": speaker.media_server.url,
+        # Of a room that ecallmgr found in the switch's list it has the name of the node alone.
+        "Switch-Hostname": server.hostname if known.by_event else server.node_host,
     }
+    if not room.real:
+        fields["Switch-URL"] = server.url
     if speaker.core == "5":
         fields |= {
             **_counts(room),
@@ -233,16 +272,16 @@ def _room_fields(
 
 def _room_summary(room: Room, speaker: Speaker, now: int) -> dict[str, Any]:
     """A room in the older core's answer about an account: no participants, ``Is-Locked`` (amqp.md 7.2)."""
-    return {
+    summary = {
         "UUID": room.instance_id,
         "Run-Time": max(0, now - room.start_time),
         "Start-Time": room.start_time,
         "Is-Locked": room.locked,
         "Switch-Hostname": speaker.media_server.hostname,
-        "Switch-URL": speaker.media_server.url,
         "Participant-Count": len(room.members),
         **_counts(room),
     }
+    return summary if room.real else summary | {"Switch-URL": speaker.media_server.url}
 
 
 def _counts(room: Room) -> dict[str, int]:
@@ -250,28 +289,32 @@ def _counts(room: Room) -> dict[str, int]:
     return {"Moderators": moderators, "Members": len(room.members) - moderators}
 
 
-def _stranger(room: Room, member: Member, speaker: Speaker, now: int) -> dict[str, Any]:
+def _stranger(room: Room, member: Member, speaker: Speaker, now: int, known: Known) -> dict[str, Any]:
     """What a node tells of a member that it found in the switch's list (real-switch.md A2)."""
     return {
         "Call-ID": member.call_id,
         "Conference-Name": room.conference_id,
         "Conference-UUID": room.instance_id,
-        "Switch-Hostname": speaker.media_server.hostname,
-        "Join-Time": now,
+        "Switch-Hostname": speaker.media_server.node_host,
+        "Join-Time": known.listed_at.get(member.call_id, now),
     }
 
 
-def _participant(room: Room, member: Member, speaker: Speaker) -> dict[str, Any]:
-    return {
+def _participant(room: Room, member: Member, speaker: Speaker, known: Known = ALL_KNOWN) -> dict[str, Any]:
+    # ecallmgr tells what the member's last event told it.
+    has_floor = member.told_floor if room.real else room.floor == member.member_id
+    was_listed = member.call_id in known.listed_at
+    told: dict[str, Any] = {
         "Call-ID": member.call_id,
         "Conference-Name": room.conference_id,
         "Conference-UUID": room.instance_id,
-        "Switch-Hostname": speaker.media_server.hostname,
+        "Switch-Hostname": speaker.media_server.node_host,
         "Participant-ID": member.member_id,
-        "Join-Time": member.join_time,
-        "Caller-ID-Name": member.name,
-        "Caller-ID-Number": member.number,
-        "Custom-Channel-Vars": channel_vars(member, speaker),
-        "Conference-Channel-Vars": conference_channel_vars(member, room.floor == member.member_id),
-        "Custom-Application-Vars": dict(member.application_vars),
+        "Join-Time": known.listed_at.get(member.call_id, member.join_time),
+        **({} if was_listed else _caller(member)),
+        "Custom-Channel-Vars": channel_vars(member, speaker, room.real),
+        "Conference-Channel-Vars": conference_channel_vars(member, has_floor, room.real),
     }
+    if member.application_vars or not room.real:
+        told["Custom-Application-Vars"] = dict(member.application_vars)
+    return told

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import structlog
 
@@ -26,7 +27,7 @@ from .commands import Command
 from .execution import command_of
 from .faults import NO_FAULTS, Faults
 from .heartbeat import Heartbeat
-from .media_server import VirtualMediaServer
+from .media_server import Likeness, VirtualMediaServer
 from .memory import Memory
 from .messages import Core, Speaker
 from .rooms import Event, SwitchRefuses
@@ -58,20 +59,44 @@ PUBLISHED_EVENTS = frozenset(
         "stop-recording",
     }
 )
+#: Events that Kazoo publishes only where the operator's list names them, and that happen here.
+OPTIONAL_EVENTS = frozenset(
+    {
+        "energy-level-member",
+        "floor-change",
+        "hup-member",
+        "play-file",
+        "play-file-done",
+        "play-file-member",
+        "play-file-member-done",
+        "speak-text",
+        "speak-text-member",
+        "volume-in-member",
+        "volume-out-member",
+    }
+)
 _ANSWERS_LIMIT = 1000
 _COMMANDS_LIMIT = 10_000
 #: Commands that are done in one go.
 _TOGETHER = 50
 
 
+def controller_queue(conference_id: str) -> str:
+    """The queue of a conference's commands. The client library refuses most letters in a name; what takes
+    their place is read by our own nodes only."""
+    return CONTROLLER_QUEUE + quote(conference_id).replace("~", "%7E").replace("%", "#")
+
+
 @dataclass(frozen=True, slots=True)
 class NodeOptions:
     """How a node behaves. ``trust_unknown_nodes``: dial for a requester that never advertised,
-    where Kazoo stays silent. ``events``: which ones are published."""
+    where Kazoo stays silent. ``events``: which ones are published. ``like``: what its
+    media server is like."""
 
     core: Core = "5"
     trust_unknown_nodes: bool = False
     events: frozenset[str] = PUBLISHED_EVENTS
+    like: Likeness = "stand-in"
 
 
 class VirtualSwitch:
@@ -159,7 +184,7 @@ class VirtualSwitch:
     async def restart(self) -> None:
         """Forget what only events told. Nobody takes the commands to rooms that run already
         (real-switch.md A2), as long as no other node does."""
-        self._memory.restart(self._media_server.rooms.values())
+        self._memory.restart(self._media_server.rooms.values(), self._media_server.now())
         await self._let_go(tuple(self._controllers))
         self._started_at = self._media_server.now()
         self._heartbeat.wake()
@@ -277,9 +302,18 @@ class VirtualSwitch:
         if self.faults.ignore_commands or not self.faults.answers:
             return "ignored"
         try:
-            return command_of(body, conference_id, self._options.core) or "nothing"
+            command = command_of(body, conference_id, self._options.core)
+            return "lost" if command is not None and self._is_early(command) else command or "nothing"
         except Exception as error:  # whatever a message does, the next one is executed
             return self._outcome(error)
+
+    def _is_early(self, command: Command) -> bool:
+        """Whether a command comes before its member can be commanded: FreeSWITCH tells of a join, then
+        fetches the member's key controls, and till then finds nobody by the number (real-switch.md D.0)."""
+        late_ms = self.faults.late_controls_ms
+        ids = (getattr(command, "member", None), getattr(command, "other", None))
+        server, room = self._media_server, command.conference_id
+        return late_ms > 0 and any(isinstance(one, int) and server.is_new(room, one, late_ms) for one in ids)
 
     def _outcome(self, failure: Exception | None) -> str:
         if failure is None:
@@ -301,7 +335,7 @@ class VirtualSwitch:
 
     async def _happened(self, event: Event) -> None:
         conference_id = event.room.conference_id
-        self._memory.hear(event)
+        self._memory.hear(event, self._media_server.now())
         if event.name == "conference-create":
             await self._open_controller(conference_id)
         try:
@@ -328,7 +362,7 @@ class VirtualSwitch:
             await transport.consume(
                 lambda delivery: self._commanded(conference_id, delivery),
                 (binding,),
-                queue=Queue(self._shared_name(transport, CONTROLLER_QUEUE + conference_id), shared=True),
+                queue=Queue(self._shared_name(transport, controller_queue(conference_id)), shared=True),
             )
             for transport in self._transports
         ]

@@ -4,13 +4,17 @@
 and are not used twice in one run of a conference; the first to come has the floor; a conference
 ends when its last member goes, and `Destroy` ends it without a word about the members.
 
-Source: recordings (live, participants, websocket), amqp.md 7.1, 7.3.
+A room that is ``real`` follows FreeSWITCH where that differs from their stand-in: the floor is given after a
+join and taken before a leave, who talks while its holder is silent takes it, the newest member comes first.
+
+Source: recordings (live, participants, websocket; real switch 01 to 27), amqp.md 7.1, 7.3.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
@@ -27,14 +31,21 @@ from .commands import (
     Play,
     Record,
     Relate,
+    Say,
     Selector,
     StopPlay,
     Switch,
     Variables,
+    Verb,
+    Volume,
 )
 
 #: FreeSWITCH's default threshold.
 ENERGY_LEVEL = 20
+#: FreeSWITCH clips volumes to this, up and down (real-switch.md C(a)).
+VOLUME = 4
+#: Endings of files that the switch can write; one without an ending gets one from ecallmgr.
+WRITABLE = frozenset({"", ".mp3", ".mp4", ".wav"})
 
 
 class SwitchRefuses(CrossbarConferencesError):
@@ -43,20 +54,25 @@ class SwitchRefuses(CrossbarConferencesError):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One call in a room. ``join_time`` is in gregorian seconds."""
+    """One call in a room. ``join_time`` is in gregorian seconds. ``sounding``: makes a sound, heard or not;
+    ``told_floor``: what its last event said of the floor. A dialled leg may have no name."""
 
     member_id: int
     call_id: str
     join_time: int
-    name: str
-    number: str
+    name: str | None
+    number: str | None
     moderator: bool = False
     speak: bool = True
     hear: bool = True
     see: bool = True
     talking: bool = False
     ghost: bool = False
+    sounding: bool = False
+    told_floor: bool = False
     energy_level: int = ENERGY_LEVEL
+    volume_in: int = 0
+    volume_out: int = 0
     account_id: str | None = None
     channel_vars: Mapping[str, Any] = field(default_factory=dict)
     application_vars: Mapping[str, Any] = field(default_factory=dict)
@@ -81,6 +97,8 @@ class Room:
     parameters: Mapping[str, str] = field(default_factory=dict)
     #: Kazoo's profile came too late: the room runs, and ecallmgr publishes none of its events.
     late_profile: bool = False
+    #: It behaves as FreeSWITCH's.
+    real: bool = False
 
     def member(self, member_id: int) -> Member | None:
         """The member with this id."""
@@ -94,12 +112,13 @@ class Room:
 @dataclass(frozen=True, slots=True)
 class Event:
     """What happened. ``name`` is FreeSWITCH's; ``room`` and ``member`` are as they were then:
-    for ``del-member`` the member as it left, with the floor it had."""
+    for ``del-member`` the member as it left, with the floor it had. ``caller``: whose call began the room."""
 
     name: str
     room: Room
     member: Member | None = None
     has_floor: bool = False
+    caller: Member | None = None
 
 
 #: Every running room, by conference id, in order of creation.
@@ -126,17 +145,18 @@ def apply(rooms: Rooms, command: Command) -> Outcome:
     if isinstance(command, Destroy):
         return _destroyed(rooms, room)
     if isinstance(command, Leave):
-        return _leave(rooms, room, command.member)
+        return _leave(rooms, room, command)
     changed, events = _STEPS[type(command)](room, command)
     return Outcome(_with(rooms, changed), events)
 
 
 def chosen(room: Room, selector: Selector) -> tuple[Member, ...]:
     """The members that a selector means. Raises `SwitchRefuses` when an id means nobody."""
+    members = room.members[::-1] if room.real else room.members
     if selector == "all":
-        return room.members
+        return members
     if selector == "non_moderator":
-        return tuple(member for member in room.members if not member.moderator)
+        return tuple(member for member in members if not member.moderator)
     if selector == "last":
         return room.members[-1:]
     member = room.member(selector)
@@ -154,8 +174,10 @@ def _create(rooms: Rooms, command: Create) -> Outcome:
         command.instance_id,
         command.at,
         late_profile=command.late_profile,
+        real=command.real,
     )
-    return Outcome(_with(rooms, room), (Event("conference-create", room),))
+    caller = None if command.caller is None else _member(room, command.caller, 0)
+    return Outcome(_with(rooms, room), (Event("conference-create", room, caller=caller),))
 
 
 def _destroyed(rooms: Rooms, room: Room) -> Outcome:
@@ -163,9 +185,10 @@ def _destroyed(rooms: Rooms, room: Room) -> Outcome:
     return Outcome(MappingProxyType(rest), (Event("conference-destroy", room),))
 
 
-def _leave(rooms: Rooms, room: Room, selector: Selector) -> Outcome:
-    events = []
-    for member in chosen(room, selector):
+def _leave(rooms: Rooms, room: Room, command: Leave) -> Outcome:
+    leaving = chosen(room, command.member)
+    events = [_about("hup-member", room, member) for member in leaving if command.kicked]
+    for member in leaving:
         had_floor = room.floor == member.member_id
         room = replace(
             room,
@@ -174,7 +197,9 @@ def _leave(rooms: Rooms, room: Room, selector: Selector) -> Outcome:
             relations=tuple(link for link in room.relations if member.member_id not in link[:2]),
             playing=tuple(play for play in room.playing if play[1] != member.member_id),
         )
-        events.append(Event("del-member", room, member, had_floor))
+        if room.real and had_floor:
+            events.append(Event("floor-change", room))
+        events.append(Event("del-member", room, member, had_floor and not room.real))
     if room.members or not events:
         return Outcome(_with(rooms, room), tuple(events))
     end = _destroyed(rooms, room)
@@ -189,13 +214,26 @@ def _join(room: Room, command: Join) -> tuple[Room, tuple[Event, ...]]:
         raise SwitchRefuses(f"conference {room.conference_id} is full")
     if room.call(command.call_id) is not None:
         raise SwitchRefuses(f"call {command.call_id} is already in conference {room.conference_id}")
-    number = room.next_member_id
-    member = Member(
+    number = command.member_id or room.next_member_id
+    member = _member(room, command, number)
+    is_first = not room.members
+    room = replace(room, members=(*room.members, member), next_member_id=number + 1)
+    if not room.real:
+        room = _floor_offered(room, member)
+        return room, (_about("add-member", room, member),)
+    joined = _about("add-member", room, member)
+    room, taken = _floor_taken(room, member) if is_first and member.speak else (room, ())
+    return room, (joined, *taken)
+
+
+def _member(room: Room, command: Join, number: int) -> Member:
+    is_nameless = room.real and command.dialled
+    return Member(
         member_id=number,
         call_id=command.call_id,
         join_time=command.at,
-        name=command.name or f"Caller {number}",
-        number=command.number or str(1000 + number),
+        name=command.name or (None if is_nameless else f"Caller {number}"),
+        number=command.number or (None if is_nameless else str(1000 + number)),
         moderator=command.moderator,
         speak=command.speak,
         hear=command.hear,
@@ -205,9 +243,6 @@ def _join(room: Room, command: Join) -> tuple[Room, tuple[Event, ...]]:
         channel_vars=command.channel_vars,
         application_vars=command.application_vars,
     )
-    room = replace(room, members=(*room.members, member), next_member_id=number + 1)
-    room = _floor_offered(room, member)
-    return room, (_about("add-member", room, member),)
 
 
 def _lock(room: Room, command: Lock) -> tuple[Room, tuple[Event, ...]]:
@@ -221,30 +256,58 @@ _VERBS: Mapping[str, tuple[str, Mapping[str, bool]]] = {
     "unmute": ("unmute-member", {"speak": True}),
     "deaf": ("deaf-member", {"hear": False}),
     "undeaf": ("undeaf-member", {"hear": True}),
-    "talk": ("start-talking", {"talking": True}),
-    "quiet": ("stop-talking", {"talking": False}),
+    "talk": ("start-talking", {"talking": True, "sounding": True}),
+    "quiet": ("stop-talking", {"talking": False, "sounding": False}),
 }
 
 
 def _switch(room: Room, command: Switch) -> tuple[Room, tuple[Event, ...]]:
     # Like FreeSWITCH, an event comes for every member meant, changed or not.
-    name, flags = _VERBS[command.verb]
-    events = []
+    events: list[Event] = []
     for member in chosen(room, command.member):
         if command.verb == "talk" and not member.speak:
             raise SwitchRefuses(f"member {member.member_id} is muted")
-        changed = replace(member, **flags)  # type: ignore[arg-type]
-        room = _replaced(room, changed)
-        if command.verb == "talk":
-            room = _floor_offered(room, changed)
-        events.append(_about(name, room, changed))
+        room, switched = _switched(room, member, command.verb)
+        events += switched
+        now = room.member(member.member_id)
+        if command.verb == "unmute" and now is not None and now.sounding and not now.talking:
+            # Muting ended the talking without an event; now it is heard again.
+            room, switched = _switched(room, now, "talk")
+            events += switched
     return room, tuple(events)
 
 
+def _switched(room: Room, member: Member, verb: Verb) -> tuple[Room, tuple[Event, ...]]:
+    name, flags = _VERBS[verb]
+    changed = replace(member, told_floor=room.floor == member.member_id, **flags)  # type: ignore[arg-type]
+    room = _replaced(room, changed)
+    if not room.real:
+        room = _floor_offered(room, changed) if verb == "talk" else room
+        return room, (_about(name, room, changed),)
+    happened = _about(name, room, changed)
+    holder = room.member(room.floor or 0)
+    if verb != "talk" or (holder is not None and holder.talking):
+        return room, (happened,)
+    room, taken = _floor_taken(room, changed)
+    return room, (happened, *taken)
+
+
 def _energy(room: Room, command: Energy) -> tuple[Room, tuple[Event, ...]]:
-    for member in chosen(room, command.member):
-        room = _replaced(room, replace(member, energy_level=command.level))
-    return room, ()
+    return _levelled(room, command.member, "energy-level-member", {"energy_level": command.level})
+
+
+def _volume(room: Room, command: Volume) -> tuple[Room, tuple[Event, ...]]:
+    level = max(-VOLUME, min(command.level, VOLUME))
+    return _levelled(room, command.member, f"volume-{command.way}-member", {f"volume_{command.way}": level})
+
+
+def _levelled(
+    room: Room, selector: Selector, name: str, levels: Mapping[str, int]
+) -> tuple[Room, tuple[Event, ...]]:
+    levelled = [replace(member, **levels) for member in chosen(room, selector)]  # type: ignore[arg-type]
+    for member in levelled:
+        room = _replaced(room, member)
+    return room, tuple(_about(name, room, member) for member in levelled)
 
 
 def _relate(room: Room, command: Relate) -> tuple[Room, tuple[Event, ...]]:
@@ -257,13 +320,22 @@ def _relate(room: Room, command: Relate) -> tuple[Room, tuple[Event, ...]]:
 
 
 def _play(room: Room, command: Play) -> tuple[Room, tuple[Event, ...]]:
-    if command.member is not None:
-        chosen(room, command.member)
-    return replace(room, playing=(*room.playing, (command.media, command.member))), ()
+    events = _sound("play-file", room, command.member)
+    return replace(room, playing=(*room.playing, (command.media, command.member))), events
 
 
 def _stop_play(room: Room, command: StopPlay) -> tuple[Room, tuple[Event, ...]]:
-    return replace(room, playing=tuple(play for play in room.playing if play[1] != command.member)), ()
+    rest = tuple(play for play in room.playing if play[1] != command.member)
+    ended = len(room.playing) - len(rest)
+    events = _sound("play-file", room, command.member, "-done") if ended else ()
+    return replace(room, playing=rest), events * ended
+
+
+def _sound(name: str, room: Room, selector: Selector | None, suffix: str = "") -> tuple[Event, ...]:
+    """What is told of something to hear: of the room, or of the members that hear it alone."""
+    if selector is None:
+        return (Event(name + suffix, room),)
+    return tuple(_about(f"{name}-member{suffix}", room, member) for member in chosen(room, selector))
 
 
 def _record(room: Room, command: Record) -> tuple[Room, tuple[Event, ...]]:
@@ -271,6 +343,9 @@ def _record(room: Room, command: Record) -> tuple[Room, tuple[Event, ...]]:
     if command.on == recorded:
         what = "already recorded" if recorded else "not recorded"
         raise SwitchRefuses(f"conference {room.conference_id} is {what} to {command.media}")
+    if command.on and PurePosixPath(command.media).suffix.lower() not in WRITABLE:
+        # It begins and ends in the same moment; the bus tells no reason (real-switch.md A4).
+        return room, (Event("start-recording", room), Event("stop-recording", room))
     rest = tuple(media for media in room.recordings if media != command.media)
     room = replace(room, recordings=(*rest, command.media) if command.on else rest)
     return room, (Event("start-recording" if command.on else "stop-recording", room),)
@@ -289,6 +364,8 @@ _STEPS: Mapping[type, Callable[[Room, Any], tuple[Room, tuple[Event, ...]]]] = {
     Lock: _lock,
     Switch: _switch,
     Energy: _energy,
+    Volume: _volume,
+    Say: lambda room, command: (room, _sound("speak-text", room, command.member)),
     Relate: _relate,
     Play: _play,
     StopPlay: _stop_play,
@@ -310,6 +387,11 @@ def _replaced(room: Room, member: Member) -> Room:
 def _floor_offered(room: Room, member: Member) -> Room:
     """Who comes or talks while nobody has the floor takes it."""
     return replace(room, floor=member.member_id) if room.floor is None and member.speak else room
+
+
+def _floor_taken(room: Room, member: Member) -> tuple[Room, tuple[Event, ...]]:
+    room = replace(room, floor=member.member_id)
+    return room, (Event("floor-change", room, member, True),)
 
 
 def _about(name: str, room: Room, member: Member) -> Event:

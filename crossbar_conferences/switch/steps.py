@@ -210,13 +210,14 @@ def _join(name: str, args: Sequence[str], moment: Moment) -> Step:
             hear=flags.get("hear", True),
             see=flags.get("see", True),
             ghost=flags.get("ghost", False),
+            account_id=pairs.get("Account-ID"),
             channel_vars=pairs,
         )
     )
 
 
 def _leave(name: str, args: Sequence[str], moment: Moment) -> Step:
-    return InRoom(Leave(args[0], _member(args[1])))
+    return InRoom(Leave(args[0], _member(args[1]), kicked=name == "kick"))
 
 
 def _destroy(name: str, args: Sequence[str], moment: Moment) -> Step:
@@ -241,7 +242,9 @@ def _variables(name: str, args: Sequence[str], moment: Moment) -> Step:
 
 def _dial_mode(name: str, args: Sequence[str], moment: Moment) -> Step:
     if not is_mode(args[0]):
-        raise StepInvalid(f"{args[0]} is neither answer, busy, silent nor a hangup cause such as NO_ANSWER")
+        raise StepInvalid(
+            f"{args[0]} is neither answer, busy, silent, unanswered nor a hangup cause such as NO_ANSWER"
+        )
     return SetDialMode(*args)
 
 
@@ -307,7 +310,7 @@ _STEPS: Mapping[str, tuple[int, int, str, _Maker]] = MappingProxyType(
         "record": (2, 2, "ROOM MEDIA", _record),
         "recordstop": (2, 2, "ROOM MEDIA", _record),
         "vars": (2, WORDS_LIMIT, "ROOM key=value…", _variables),
-        "dial-mode": (1, 2, "answer|busy|silent|CAUSE [ENDPOINT]", _dial_mode),
+        "dial-mode": (1, 2, "answer|busy|silent|unanswered|CAUSE [ENDPOINT]", _dial_mode),
         "realm": (1, 2, "[ACCOUNT] REALM", _realm),
         "fault": (3, 3, "NODE|all FAULT VALUE", _fault),
         "restart-ecallmgr": (1, 1, "NODE|all", _restart_ecallmgr),

@@ -16,7 +16,7 @@ from crossbar_conferences.kapi import call
 from crossbar_conferences.kapi import conference as kapi_conference
 from crossbar_conferences.kapi.messages import Outgoing
 from crossbar_conferences.switch.cluster import Cluster, PlanInvalid, ZonePlan
-from crossbar_conferences.switch.node import NodeOptions
+from crossbar_conferences.switch.node import OPTIONAL_EVENTS, PUBLISHED_EVENTS, NodeOptions
 from crossbar_conferences.switch.rooms import SwitchRefuses
 from crossbar_conferences.switch.scenario import parse_scenario, run
 from crossbar_conferences.switch.state import Realms
@@ -174,7 +174,7 @@ async def test_commands_that_can_not_be_done(cluster: Cluster, api: Api, room: s
         "invalid",
         "invalid",
         "refused",
-        "nothing",
+        "done",
         "done",
     ]
     assert cluster.told.counts["not_understood"] == 1
@@ -349,6 +349,98 @@ async def test_dial_into_a_locked_conference(cluster: Cluster, api: Api, room: s
     assert messages == {"1": "dialing endpoints", "2": "dialing endpoints"}
     with pytest.raises(SwitchRefuses, match="locked"):
         await cluster.perform(["join", room, "late@h"])
+
+
+async def test_two_legs_of_one_call_at_once(cluster: Cluster, api: Api, room: str) -> None:
+    """Legs with one call id that answer together are one member, and both are told as a success."""
+    shared = {"Conference_ID": room, "Outbound_Call_ID": "one@leg", "Timeout": 1}
+    answer = await api.dial("local", Endpoints=[{"Route": "1"}, {"Route": "2"}], **shared)
+    assert [one["Message"] for one in answer["Endpoint-Responses"]] == ["dialing endpoints"] * 2
+    found = cluster.room(room)
+    assert found is not None
+    assert [member.call_id for member in found.members] == ["one@leg"]
+
+
+async def test_a_dial_with_variables_that_are_no_texts(cluster: Cluster, api: Api, room: str) -> None:
+    """Kazoo's handler dies of them: there is no answer, only a note."""
+    body = {"Event-Category": "conference", "Event-Name": "command", "Application-Name": "dial"}
+    body |= {"App-Name": "a", "App-Version": "1", "Node": "n@h", "Msg-ID": "m", "Server-ID": "q"}
+    variables = {"Custom-Application-Vars": {"n": 1}}
+    request = {**body, "Conference-ID": room, "Endpoints": [{"Route": "1"}], "Timeout": 1, **variables}
+    await api.publish(Outgoing("conference", "conference.command.local", request))
+    await settled(cluster, 1)
+    assert outcomes(cluster) == ["invalid: Custom-Application-Vars has values that are no texts"]
+
+
+async def test_a_conference_with_a_blank_in_its_id(
+    cluster: Cluster, api: Api, new_transport: NewTransport, room: str, account_id: str
+) -> None:
+    """It can be entered, not commanded and not dialled into: the switch reads its name up to the blank. The
+    queue of its commands has a name that a broker's client takes."""
+    named = f"{room} büro"
+    await people(cluster, named, account_id)
+    body = {"Event-Category": "conference", "Event-Name": "command", "Application-Name": "lock"}
+    body |= {"App-Name": "a", "App-Version": "1", "Node": "n@h", "Msg-ID": "m", "Conference-ID": named}
+    # The sidecar itself sends nothing about such an id.
+    await api.publish(Outgoing("conference", kapi_conference.command_key(named), body))
+    await settled(cluster, 1)
+    assert outcomes(cluster)[0].startswith("refused: the switch reads the name")
+    heard: asyncio.Queue[Any] = asyncio.Queue()
+    transport = await new_transport("local")
+    consumer = await transport.consume(heard.put_nowait)
+    await consumer.bind(Binding("targeted", consumer.queue))
+    dial = {"Application-Name": "dial", "Endpoints": [{"Route": "1"}], "Timeout": 1}
+    request = {**body, **dial, "Server-ID": consumer.queue}
+    await api.publish(Outgoing("conference", kapi_conference.command_key("local"), request))
+    async with asyncio.timeout(10):
+        answer = orjson.loads((await heard.get()).body)
+    assert [one["Message"] for one in answer["Endpoint-Responses"]] == ["unknown failure"]
+
+
+async def test_a_command_to_somebody_who_has_just_joined(
+    cluster: Cluster, api: Api, room: str, account_id: str
+) -> None:
+    """With late controls a command to a new member is lost without a sign, and one to the room is done."""
+    await people(cluster, room, account_id)
+    await cluster.perform(["fault", "all", "late-controls", "600000"])
+    await api.command("mute_participant", room, Participant_ID=2)
+    await api.command("relate_participants", room, Participant_ID=1, Other_Participant=2)
+    await api.command("lock", room)
+    await settled(cluster, 3)
+    assert sorted(outcomes(cluster)) == ["done", "lost", "lost"]
+    await cluster.perform(["fault", "all", "late-controls", "0"])
+    await api.command("mute_participant", room, Participant_ID=2)
+    await settled(cluster, 4)
+    assert outcomes(cluster)[-1] == "done"
+
+
+async def test_events_that_an_operator_chooses(
+    new_cluster: NewCluster, api: Api, room: str, account_id: str
+) -> None:
+    """Levels, sounds, texts and kicks are told where the list of events has them."""
+    options = NodeOptions(events=PUBLISHED_EVENTS | OPTIONAL_EVENTS, like="freeswitch")
+    cluster = await new_cluster({"local": 1}, options=options)
+    await api.hear_events(account_id)
+    await people(cluster, room, account_id)
+    assert await api.names(4) == ["conference-create", "add-member:1", "floor-change:1", "add-member:2"]
+    wanted = {
+        "participant_energy": {"Participant_ID": 2, "Energy_Level": "30"},
+        "participant_volume_in": {"Participant_ID": 2, "Volume_In_Level": "1"},
+        "play": {"Media_Name": "tone_stream://%(1,0,440)"},
+        "say": {"Text": "hello", "Call_ID": room, "Participant_ID": 2},
+        "kick": {"Participant_ID": 2},
+    }
+    for name, fields in wanted.items():
+        await api.command(name, room, **fields)
+    told = [await api.names(1) for _ in range(6)]
+    assert [name for (name,) in told] == [
+        "energy-level-member:2",
+        "volume-in-member:2",
+        "play-file",
+        "speak-text-member:2",
+        "hup-member:2",
+        "del-member:2",
+    ]
 
 
 async def test_silence_for_strangers(new_cluster: NewCluster, api: Api, room: str) -> None:

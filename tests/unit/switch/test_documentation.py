@@ -28,7 +28,7 @@ def block(language: str) -> str:
 def test_the_scenario_is_one() -> None:
     """The page's scenario can be played."""
     scenario = parse_scenario(block("yaml"))
-    assert len(scenario.moves) == 3
+    assert len(scenario.moves) == 7
     assert len(scenario.zones) == 2
 
 

@@ -13,6 +13,7 @@ import pytest
 from crossbar_conferences.switch import messages
 from crossbar_conferences.switch.execution import command_of
 from crossbar_conferences.switch.messages import MediaServer, Speaker
+from crossbar_conferences.switch.node import PUBLISHED_EVENTS
 from crossbar_conferences.switch.rooms import NO_ROOMS, Event, Rooms, apply
 from crossbar_conferences.switch.steps import InRoom, Moment, parse, words
 
@@ -68,7 +69,7 @@ def events_of(step: dict[str, Any], rooms: Rooms) -> tuple[Rooms, list[Event]]:
     for command in commands:
         outcome = apply(rooms, command)
         rooms = outcome.rooms
-        events += outcome.events
+        events += [event for event in outcome.events if event.name in PUBLISHED_EVENTS]
     return rooms, events
 
 

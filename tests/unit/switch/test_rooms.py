@@ -196,7 +196,12 @@ def test_what_a_room_remembers() -> None:
     assert room.relations == ((1, 2, "deaf"),)
     assert room.recordings == ("x.mp3",)
     assert room.members[0].energy_level == 40
-    assert names(events)[-1] == "start-recording"
+    assert names(events)[-4:] == [
+        "play-file",
+        "play-file-member:2",
+        "start-recording",
+        "energy-level-member:1",
+    ]
     rooms, events = play(
         Leave("one", 2),
         Record("one", "x.mp3", False),
@@ -205,7 +210,7 @@ def test_what_a_room_remembers() -> None:
         rooms=rooms,
     )
     assert rooms["one"].relations == rooms["one"].recordings == rooms["one"].playing == ()
-    assert names(events) == ["del-member:2", "stop-recording"]
+    assert names(events) == ["del-member:2", "stop-recording", "play-file-done"]
 
 
 @pytest.mark.parametrize(

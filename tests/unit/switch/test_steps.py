@@ -34,7 +34,7 @@ MOMENT = Moment(5, "i1")
         ("create R A zone=east", InRoom(Create("R", "A", "i1", 5), "east")),
         ("destroy R", InRoom(Destroy("R"))),
         ("leave R 2", InRoom(Leave("R", 2))),
-        ("kick R last", InRoom(Leave("R", "last"))),
+        ("kick R last", InRoom(Leave("R", "last", kicked=True))),
         ("lock R", InRoom(Lock("R", True))),
         ("unlock R", InRoom(Lock("R", False))),
         ("mute R 2", InRoom(Switch("R", "mute", 2))),
