@@ -34,6 +34,15 @@ class Asking:
 
 
 @dataclass(slots=True)
+class Counters:
+    """What the tracker counts; read by the metrics."""
+
+    events: int = 0
+    searches: int = 0
+    drift: int = 0
+
+
+@dataclass(slots=True)
 class TrackedAccount:
     """The state of one account. Times in unix seconds, those of reads and rounds by the tracker's clock."""
 
