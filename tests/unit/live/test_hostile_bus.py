@@ -96,6 +96,17 @@ async def test_beginnings_are_asked_for_a_few_at_a_time(
     assert world.tracker._completions.held() == 0
 
 
+async def test_an_event_of_a_great_length_is_not_kept(world: World) -> None:
+    """What somebody says of a participant is not kept whatever its length."""
+    await world.tracker.account(ACCOUNT)
+    long = {"x": "y" * 300_000}
+    feed, heard = world.tracker._feed, world.tracker._feed.heard
+    await _say(world, _event("room", "add-member", **{"Participant-ID": 1, "Custom-Channel-Vars": long}))
+    await _say(world, _event("room", "add-member", **{"Participant-ID": 2}))
+    await eventually(lambda: feed.heard == heard + 1)
+    assert feed.ignored == 1
+
+
 def test_an_answer_with_a_million_people_costs_little() -> None:
     """Of what a search answer tells, no more is read than a cluster can have; others' answers are read."""
     people = [{"Participant-ID": number} for number in range(rooms.MAX_PARTICIPANTS + 10)]
