@@ -27,7 +27,7 @@ from .endpoints_formatters import apply_formatters
 from .endpoints_identity import EXTERNAL, callee_id_fields, caller_id_fields, presence_id, privacy_method
 from .endpoints_texts import FieldRefused
 from .endpoints_thin import fax_fields, with_identity
-from .media import media_locator
+from .media import MediaRefused, media_locator
 
 _TRANSPORTS: Final = frozenset({"tcp", "udp", "tls", "sctp"})
 _PUSH_DELAY_SECONDS: Final = 5
@@ -202,10 +202,17 @@ def _media_fields(endpoint: JSONObject, context: DialContext) -> dict[str, Any]:
 
 
 def _hold_media(text: str, context: DialContext) -> str:
-    if not HOLD_MEDIA.fits(text):
-        raise FieldRefused("music_on_hold.media_id", HOLD_MEDIA.must, text)
     allowed = context.config.private_media_hosts
-    return media_locator(text, context.account_id, context.conference_id, allow_private_hosts=allowed)
+    try:
+        found = media_locator(text, context.account_id, context.conference_id, allow_private_hosts=allowed)
+    except MediaRefused as refused:
+        if refused.is_hostile:
+            raise FieldRefused("music_on_hold.media_id", HOLD_MEDIA.must, text) from refused
+        raise
+    # What may be played may have a comma, which begins another leg here.
+    if not HOLD_MEDIA.fits(found):
+        raise FieldRefused("music_on_hold.media_id", HOLD_MEDIA.must, text)
+    return found
 
 
 def _progress_timeout(endpoint: JSONObject) -> str | None:

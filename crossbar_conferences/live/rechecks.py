@@ -35,10 +35,14 @@ class Rechecks:
         self._ask = ask
         self._delay = delay
         self._shares = Shares(TOTAL, EACH)
-        #: Tasks by conference; ``True`` when a doubt came up after its question was sent.
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
+        #: Those about which a doubt came up after the question was sent.
         self._again: set[tuple[str, str]] = set()
         self._asking: set[tuple[str, str]] = set()
+
+    def __len__(self) -> int:
+        """Questions waiting or under way."""
+        return len(self._tasks)
 
     async def close(self) -> None:
         """Ask no more; every task of ours is over afterwards."""

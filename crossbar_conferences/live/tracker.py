@@ -103,6 +103,11 @@ class Tracker:
         await end(self._watch, *self._chores, *(account.seeding for account in self._accounts.values()))
         self._accounts.clear()
 
+    @property
+    def open_questions(self) -> int:
+        """Questions about single conferences that are due or under way, since events left something open."""
+        return len(self._rechecks) + sum(len(account.completing) for account in self._accounts.values())
+
     def trust_events(self, trusted: bool) -> None:
         """Whether the events tell everything; when not, every read asks."""
         self._trusted = trusted

@@ -359,11 +359,10 @@ async def _guests_unavailable(house: House) -> Answer:
             raise StoreRefused("a secret of the house")
 
     given = {"account_name": "x", "conference_name": "x", "conference_pin": "1"}
-    usual, house.store.before = house.store.before, refuse
-    try:
-        return await house.put("/v2/conference_auth", given, who=None)
-    finally:
-        house.store.before = usual
+    # One that has not read its key yet.
+    async with embedded_house() as fresh:
+        fresh.store.before = refuse
+        return await fresh.put("/v2/conference_auth", given, who=None)
 
 
 async def _malformed_request(house: House) -> Answer:
@@ -386,6 +385,16 @@ async def _share_exceeded(house: House) -> Answer:
         answer = await small.put(path, {"action": "lock"})
         await first
         return answer
+
+
+async def _participant_unknown_to_switch(house: House) -> Answer:
+    # One that follows no account yet, and so knows only what a restarted ecallmgr tells.
+    async with embedded_house() as fresh:
+        made = await fresh.create()
+        await fresh.cluster.perform(["create", made, fresh.account])
+        await fresh.cluster.perform(["join", made, "somebody"])
+        await fresh.cluster.perform(["restart-ecallmgr", "all"])
+        return await fresh.put(fresh.path(made, "participants", "somebody"), {"action": "mute"})
 
 
 async def _overloaded(house: House) -> Answer:

@@ -18,6 +18,7 @@ from crossbar_conferences.broker.rabbit import RabbitTransport
 from crossbar_conferences.dataset import DataSet, mint_tokens, seed
 from crossbar_conferences.kapi import configuration
 from crossbar_conferences.kapi.messages import Outgoing
+from crossbar_conferences.live.tracker import Tracker
 from crossbar_conferences.service import Service
 from crossbar_conferences.settings import load
 from crossbar_conferences.store.couch import CouchStore
@@ -145,6 +146,10 @@ class House:
             return await self.service.cache.document("marks", mark["_id"]) is None
 
         await eventually(came)
+        live = self.service.live
+        if isinstance(live, Tracker):
+            # Nothing is asked any more about what happened before.
+            await eventually(lambda: live.open_questions == 0)
         self.forget()
 
     def forget(self) -> None:

@@ -26,6 +26,7 @@ from crossbar_conferences.conference import (
     document,
     endpoints,
     filters,
+    guests,
     invitation,
     listing,
     presentation,
@@ -357,7 +358,7 @@ _WORK: Mapping[str, tuple[Callable[[int], Any], Callable[[Any], object]]] = {
         document.repeated_numbers,
     ),
     "document, patched": (_wide, lambda value: document.patched_fields(value, value)),
-    "document, for guests": (_wide, document.for_guest),
+    "document, for guests": (_wide, lambda value: guests.answered("document", value)),
     "profiles": (_wide, lambda value: validation.validate("conferences", {"name": "x", "profile": value})),
     "guests": (
         lambda n: {"guests": [f"a{number}@example.com" for number in range(n)], "invite_message": "x"},

@@ -159,14 +159,15 @@ async def test_without_a_broker_it_is_kept(world: World) -> None:
     assert pending["payload"]["Invite-Message"] == "Come, please"
 
 
-async def test_unanswered_it_is_kept(world: World) -> None:
-    """Nobody took it until we go: it is not lost."""
+async def test_what_lies_in_a_queue_is_left_there(world: World) -> None:
+    """Somebody has it and has not answered until we go: it is not written down too, which would be a second
+    mail. (That it is written down where nobody listens: tests/unit/commands/test_inviter.py.)"""
     conference_id = await _conference(world)
-    async with beside(world) as other:
+    async with teletype(world) as taken, beside(world) as other:
         assert (await invite(other, conference_id, _HI)).status == 201
-        await other.eventually(lambda: bool(other.published))
-    (pending,) = await _pending(other, conference_id)
-    assert pending["payload"]["Guests"] == _HI["guests"]
+    assert await _pending(other, conference_id) == []
+    await world.eventually(lambda: [body["Conference-ID"] for body in taken] == [conference_id])
+    assert taken[0]["Guests"] == _HI["guests"]
 
 
 def _event(calendar: str) -> Any:

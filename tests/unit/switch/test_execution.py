@@ -9,6 +9,7 @@ import pytest
 from crossbar_conferences.kapi import conference
 from crossbar_conferences.kapi.messages import MessageInvalid, Origin
 from crossbar_conferences.switch.commands import (
+    SELECTOR_WORDS,
     Energy,
     Leave,
     Lock,
@@ -23,13 +24,18 @@ from crossbar_conferences.switch.commands import (
 from crossbar_conferences.switch.execution import command_of
 from crossbar_conferences.switch.rooms import SwitchRefuses
 
+#: FreeSWITCH's words for several participants, and what is no number of one.
+ODD = (*SELECTOR_WORDS, "2 3", -1, "loud")
+
 ORIGIN = Origin("kapps_conference", "1.0.0", "crossbar@a")
 
 
 def body_of(name: str, **fields: Any) -> dict[str, Any]:
-    """A command as the API publishes it."""
+    """A command as the API publishes it; with texts that only others would send put in afterwards."""
     headers = {key.replace("_", "-"): value for key, value in fields.items()}
-    return dict(conference.command(name, "C", headers, ORIGIN).body)
+    odd = {key: value for key, value in headers.items() if key != "Affects" and value in ODD}
+    usual = {key: "1" if key in odd else value for key, value in headers.items()}
+    return {**conference.command(name, "C", usual, ORIGIN).body, **odd}
 
 
 @pytest.mark.parametrize(
