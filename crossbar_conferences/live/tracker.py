@@ -42,8 +42,8 @@ log = structlog.get_logger(__name__)
 BY_ID_WITHIN = 0.25
 
 #: Conferences that are asked for in the background at once: of all accounts, and of one.
-COMPLETING = 256
-COMPLETING_EACH = 32
+COMPLETING = 1_000
+COMPLETING_EACH = 100
 
 #: After a media server went: how long, and how often (seconds), accounts with rooms are asked for.
 #: Its ecallmgr tells of a dead server's rooms for 17 to 23 s (real-switch.md D.2).
