@@ -33,17 +33,13 @@ from .feed import EventFeed, Heard
 from .port import Sighting
 from .rechecks import Rechecks
 from .search import SearchLive
-from .tracked import LOG_LIMIT, Asking, Counters, TrackedAccount
+from .tracked import COMPLETING, COMPLETING_EACH, LOG_LIMIT, Asking, Counters, TrackedAccount
 from .unlisted import unlisted
 
 log = structlog.get_logger(__name__)
 
 #: Seconds that a read waits for the answer about a conference that its account's answer does not list.
 BY_ID_WITHIN = 0.25
-
-#: Conferences that are asked for in the background at once: of all accounts, and of one.
-COMPLETING = 1_000
-COMPLETING_EACH = 100
 
 #: After a media server went: how long, and how often (seconds), accounts with rooms are asked for.
 #: Its ecallmgr tells of a dead server's rooms for 17 to 23 s (real-switch.md D.2).
@@ -367,8 +363,7 @@ class Tracker:
         ``running``: only for those that have a room."""
         for account_id, account in list(self._accounts.items()):
             is_current = account.seeded and frozenset(account.nodes_heard) == but
-            is_wanted = bool(account.rooms) or not running
-            if self._bus.connected and is_wanted and not is_current:
+            if self._bus.connected and (account.rooms or not running) and not is_current:
                 await self._reseed(account_id, account)
 
     async def _reseed(self, account_id: str, account: TrackedAccount) -> None:
