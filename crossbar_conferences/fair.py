@@ -58,11 +58,11 @@ class FairCache(Generic[Key, Value]):
     def get(self, owner: str, key: Key) -> Value | None:
         """A value, which is now the one used last."""
         kept = self._owners.get(owner)
-        entry = kept.get(key) if kept is not None else None
-        if kept is None or entry is None:
+        if kept is None or (entry := kept.get(key)) is None:
             return None
         kept.move_to_end(key)
-        return entry.value
+        # By its place: this is asked several times for every request.
+        return entry[0]
 
     def keep(self, owner: str, key: Key, value: Value, size: int, number: int = 1) -> bool:
         """Keep a value in place of what was kept under its key; whether it is kept.

@@ -87,11 +87,6 @@ def _outside_of_texts(raw: bytes, quotes: int) -> bytes:
     return b"".join(plain.split(b'"')[::2])
 
 
-def may_be_deeper_than(raw: bytes, limit: int) -> bool:
-    """Whether JSON text has enough brackets for that: to count them is cheaper than `is_deeper_than`."""
-    return raw.count(b"{") + raw.count(b"[") > limit
-
-
 def is_deeper_than(value: Any, limit: int) -> bool:
     """Whether more objects and arrays than that lie inside each other, the outermost one counted.
 

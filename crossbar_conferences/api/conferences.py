@@ -116,10 +116,11 @@ class CollectionHandler:
                 answer.listing["start_key"] = query.given_start_key
             if following is not None:
                 answer.listing["next_start_key"] = start_keys.encoded(following)
-        rooms = await self.reader.ownership.own_rooms(
-            exchange.account_id, sighting.rooms, [row.id for row in rows]
-        )
-        self._show(exchange, query, rows, replace(sighting, rooms=rooms))
+        if sighting.rooms:
+            ids = [row.id for row in rows]
+            rooms = await self.reader.ownership.own_rooms(exchange.account_id, sighting.rooms, ids)
+            sighting = replace(sighting, rooms=rooms)
+        self._show(exchange, query, rows, sighting)
 
     def _show(self, exchange: Exchange, query: ListQuery, rows: list[Row], sighting: Sighting) -> None:
         rooms, now, answer = [sighting.room(row.id) for row in rows], self.reader.now(), exchange.answer

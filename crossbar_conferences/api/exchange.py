@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..auth.identity import Identity
     from .load import Place
     from .renderings import Rendering
-    from .routes import Match
+    from .routes import Match, Route
 
 
 @dataclass(slots=True)
@@ -81,6 +81,8 @@ class Exchange:
     allowed: tuple[str, ...] | None = None
     #: The name of the route in the table, for logs and metrics.
     route: str = "none"
+    #: The route, when the request was let in like one before it.
+    readmitted: Route | None = None
     #: The resource that the path names, and the path's segments after it.
     endpoint: str = "conferences"
     arguments: tuple[str, ...] = ()

@@ -166,7 +166,7 @@ class Pipeline:
             return None
         if not is_json_type(exchange.headers.get("Content-Type")):
             return None
-        route = self.gate.readmit(exchange)
+        route = exchange.readmitted = self.gate.readmit(exchange)
         recall = self.recalls.get(route.name) if route is not None else None
         if recall is None:
             return None
@@ -192,7 +192,8 @@ class Pipeline:
             )
         exchange.tokens = exchange.tokens[1:]
         await self.reception.read(request, exchange)
-        route = self.gate.readmit(exchange)
+        # Nothing was waited for since, and there was nothing to read that could say otherwise.
+        route = exchange.readmitted or self.gate.readmit(exchange)
         if route is None:
             heard = self.gate.admissions.changes.heard
             await self.gate.authenticate_early(exchange)

@@ -13,6 +13,8 @@ from .port import Delivery
 
 #: The longest messages are answers to searches: all people of an account, some 700 bytes each.
 MAX_BYTES = 32 * 1024 * 1024
+#: Values in one message: those people have some 50 each. What has more takes seconds to read.
+MAX_VALUES = 1_000_000
 #: Objects and lists inside each other. Kazoo's messages have about six levels.
 MAX_DEPTH = 64
 
@@ -37,6 +39,10 @@ def decode(delivery: Delivery) -> dict[str, Any]:
     if delivery.content_type.partition(";")[0].strip().lower() != "application/json":
         raise Undecodable("not_json")
     try:
+        jsontext.check(payload, values=MAX_VALUES, depth=MAX_DEPTH)
+    except ValueError:
+        raise Undecodable("too_large") from None
+    try:
         body = orjson.loads(payload)
     except orjson.JSONDecodeError:
         raise Undecodable("not_json") from None
@@ -48,8 +54,6 @@ def decode(delivery: Delivery) -> dict[str, Any]:
             raise Undecodable("no_headers")
         if not isinstance(value, str):
             raise Undecodable("invalid")
-    if jsontext.may_be_deeper_than(payload, MAX_DEPTH) and jsontext.is_deeper_than(body, MAX_DEPTH):
-        raise Undecodable("too_large")
     return body
 
 

@@ -15,7 +15,7 @@ from ..kapi.nodes import Advertisement, App, advertisement_of
 #: A node is kept for this many times the life it named (amqp.md 3.4).
 GRACE = 1.25
 #: More nodes than this are no cluster but a flood; further ones are not taken in.
-MAX_NODES = 10_000
+MAX_NODES = 1_000
 
 
 @dataclass(frozen=True, slots=True)

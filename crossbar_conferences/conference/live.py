@@ -43,7 +43,7 @@ from typing import Any, Final
 
 from ..clock import gregorian_seconds
 from .merging import merged, remembered
-from .rooms import Participant, Room, strangers_last
+from .rooms import MAX_PARTICIPANTS, MAX_ROOMS, Participant, Room, strangers_last
 from .sightings import object_of, participant_from, text_of
 
 #: Rooms by conference id: as a reader sees them, and as their owner does.
@@ -115,7 +115,7 @@ def enter(rooms: MutableRooms, event: Event) -> bool:
     """Put what an event does to its room into the caller's table; whether anything changed."""
     before = rooms.get(event.conference_id)
     after = apply(before, event)
-    if after is before:
+    if after is before or (before is None and len(rooms) >= MAX_ROOMS):
         return False
     if after is None:
         del rooms[event.conference_id]
@@ -346,6 +346,8 @@ def _with(room: Room, known: Participant | None, member: Participant, speaker: i
         assert place is not None
         # Slices are copied as a whole: of a large room that is the least that a tuple costs.
         after = (*others[:place], member, *others[place + 1 :])
+    elif known is None and len(others) >= MAX_PARTICIPANTS:
+        return room
     else:
         # Somebody new, or whose number was not known till now.
         after = (*(other for other in others if other is not known), member)

@@ -16,6 +16,12 @@ from typing import Any, Final
 _TRUE = (True, "true", "True")
 _FALSE = (False, "false", "False")
 
+#: Participants that are kept of one room, rooms of one account, and participants that are read from all
+#: answers to one search. No cluster has as many; a message that says so would hold us up for seconds.
+MAX_PARTICIPANTS: Final = 5_000
+MAX_ROOMS: Final = 5_000
+MAX_ANSWERED: Final = 20_000
+
 #: Above every member number: who has none comes last.
 _NO_NUMBER: Final = 2**64
 

@@ -7,10 +7,12 @@ Source: amqp.md 5.2, 7.2.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
-from .rooms import Participant, Room, strangers_last
+from ..kapi.texts import IDENTIFIER
+from .rooms import MAX_ANSWERED, MAX_PARTICIPANTS, MAX_ROOMS, Participant, Room, strangers_last
 
 #: What else of a search answer is shown to clients (http.md 3.6).
 _SHOWN = ("Call-Interaction-ID", "Switch-External-IP", "Switch-URL")
@@ -19,7 +21,8 @@ _SHOWN = ("Call-Interaction-ID", "Switch-External-IP", "Switch-URL")
 def room_from_search(body: Mapping[str, Any], account_id: str | None = None) -> Room:
     """The room in a search answer; ``account_id``: the account that it was listed for.
 
-    The answer to a search by conference does not name the account: then nobody's is known."""
+    The answer to a search by conference does not name the account: then nobody's is known. At most
+    `MAX_PARTICIPANTS` entries are read."""
     participants = strangers_last(_participants(body.get("Participants")))
     locked = boolean_of(body.get("Locked"))
     return Room(
@@ -40,13 +43,41 @@ def room_from_search(body: Mapping[str, Any], account_id: str | None = None) -> 
 
 
 def rooms_from_account_search(body: Mapping[str, Any], account_id: str) -> Iterator[Room]:
-    """The rooms in an account search's answer: ``Conferences`` by name (amqp.md 7.2)."""
+    """The rooms in an account search's answer: ``Conferences`` by name (amqp.md 7.2).
+
+    At most `MAX_ROOMS` of them; those that nobody could ask for by their id are left out."""
     conferences = body.get("Conferences")
     if not isinstance(conferences, Mapping):
         return
-    for name, entry in conferences.items():
+    for name, entry in islice(conferences.items(), MAX_ROOMS):
         if isinstance(entry, Mapping):
-            yield room_from_search({"Conference-ID": name, **entry}, account_id)
+            room = room_from_search({"Conference-ID": name, **entry}, account_id)
+            if is_askable(room.conference_id):
+                yield room
+
+
+def of_sane_size(answers: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """The answers to one search that tell of no more than `MAX_ANSWERED` participants in all.
+
+    One that goes beyond is passed over as a whole: nobody runs as many, and it would hold us up."""
+    left = MAX_ANSWERED
+    for answer in answers:
+        told = _participants_told(answer)
+        if told <= left:
+            left -= told
+            yield answer
+
+
+def _participants_told(answer: Mapping[str, Any]) -> int:
+    rooms = object_of(answer.get("Conferences"))
+    lists = [answer.get("Participants")]
+    lists += [object_of(entry).get("Participants") for entry in islice(rooms.values(), MAX_ROOMS)]
+    return sum(len(entries) for entries in lists if isinstance(entries, list))
+
+
+def is_askable(conference_id: str) -> bool:
+    """Whether a question about a conference of this id may leave for the media side; no command may else."""
+    return IDENTIFIER.fits(conference_id)
 
 
 def participant_from(entry: Mapping[str, Any]) -> Participant | None:
@@ -74,7 +105,7 @@ def participant_from(entry: Mapping[str, Any]) -> Participant | None:
 
 
 def _participants(entries: Any) -> Iterator[Participant]:
-    for entry in entries if isinstance(entries, list) else ():
+    for entry in entries[:MAX_PARTICIPANTS] if isinstance(entries, list) else ():
         participant = participant_from(entry) if isinstance(entry, Mapping) else None
         if participant is not None:
             yield participant

@@ -8,8 +8,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from .messages import Definition, MessageInvalid, Origin, Outgoing, build, check
@@ -19,6 +20,12 @@ from .types import is_number, is_text
 
 #: A node that names a longer life than this is no node of Kazoo's (heartbeats come every 5-15 s).
 MAX_EXPIRES_MS = 3_600_000
+#: Of a heartbeat no more is kept than a node of Kazoo's can have to say: characters of a name, apps,
+#: roles of one, media servers.
+MAX_NAME = 255
+MAX_APPS = 200
+MAX_ROLES = 8
+MAX_MEDIA_SERVERS = 100
 
 _ADVERTISE = Definition(
     "nodes",
@@ -114,19 +121,27 @@ def advertisement_of(body: Any) -> Advertisement:
     """The heartbeat in a message. Raises `MessageInvalid`."""
     check(_ADVERTISE, body)
     node = body.get("Node")
-    if not isinstance(node, str) or not node:
-        raise MessageInvalid("Node is missing")
+    if not _is_name(node):
+        raise MessageInvalid("Node is missing, or too long")
     zone = body.get("Zone") or body.get("AMQP-Broker-Zone")
     version = body.get("Version") or body.get("App-Version")
     media_servers = body.get("Media-Servers")
     return Advertisement(
         node=node,
         expires_ms=_milliseconds(body["Expires"]) or 0,
-        zone=zone if isinstance(zone, str) else None,
+        zone=zone if _is_name(zone) else None,
         apps=_apps(body.get("WhApps")),
-        version=version if isinstance(version, str) else None,
-        media_servers=tuple(media_servers) if isinstance(media_servers, Mapping) else (),
+        version=version if _is_name(version) else None,
+        media_servers=_names(media_servers, MAX_MEDIA_SERVERS) if isinstance(media_servers, Mapping) else (),
     )
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= MAX_NAME
+
+
+def _names(values: Iterable[Any], limit: int) -> tuple[str, ...]:
+    return tuple(islice(filter(_is_name, values), limit))
 
 
 def _milliseconds(value: Any) -> float | None:
@@ -143,10 +158,10 @@ def _app_fields(app: App) -> dict[str, Any]:
 def _apps(value: Any) -> dict[str, App]:
     """Apps are an object, or a plain list of names (amqp.md 3.4)."""
     if isinstance(value, list):
-        return {name: App() for name in value if isinstance(name, str)}
+        return {name: App() for name in _names(value, MAX_APPS)}
     if not isinstance(value, Mapping):
         return {}
-    return {str(name): _app(info) for name, info in value.items()}
+    return {name: _app(value[name]) for name in _names(value, MAX_APPS)}
 
 
 def _app(info: Any) -> App:
@@ -155,5 +170,5 @@ def _app(info: Any) -> App:
     startup, roles = info.get("Startup"), info.get("Roles")
     return App(
         startup=startup if isinstance(startup, int) and not isinstance(startup, bool) else None,
-        roles=tuple(role for role in roles if isinstance(role, str)) if isinstance(roles, list) else (),
+        roles=_names(roles, MAX_ROLES) if isinstance(roles, list) else (),
     )

@@ -16,6 +16,10 @@ from ..broker.holds import HeldBindings
 from ..broker.port import Binding, Consumer, Delivery, GapListener, Queue
 from ..clock import Clock
 from ..conference import live
+from ..jsontext import size
+
+#: Bytes of an event; Kazoo's have some 5,000. What is longer would be kept with its participant.
+MAX_EVENT = 262_144
 
 #: Events may come in bursts; the broker keeps this many for us.
 _QUEUE = Queue(max_length=20_000)
@@ -94,7 +98,7 @@ class EventFeed:
         published_for = _account_of(delivery.routing_key)
         event = live.event_from(body, self._clock(), published_for)
         account_id = published_for or (event.account_id if event else None)
-        if event is None or account_id is None or account_id not in self._holds:
+        if event is None or account_id is None or account_id not in self._holds or _is_long(body, delivery):
             self.ignored += 1
             return
         self.heard += 1
@@ -105,6 +109,11 @@ class EventFeed:
 
 def _binding(account_id: str) -> Binding:
     return Binding("conference", f"conference.event.*.{account_id}.#")
+
+
+def _is_long(body: Mapping[str, Any], delivery: Delivery) -> bool:
+    # What came packed is longer than it came.
+    return (bool(delivery.content_encoding) or len(delivery.body) > MAX_EVENT) and size(body) > MAX_EVENT
 
 
 def _account_of(routing_key: str) -> str | None:

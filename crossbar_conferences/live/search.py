@@ -18,9 +18,9 @@ from ..broker.requests import Collected
 from ..clock import Clock
 from ..conference.merging import merged
 from ..conference.rooms import Room
-from ..conference.sightings import room_from_search, rooms_from_account_search
+from ..conference.sightings import of_sane_size, room_from_search, rooms_from_account_search
 from ..kapi import conference as messages
-from ..kapi.messages import Outgoing
+from ..kapi.messages import MessageInvalid, Outgoing
 from .port import Sighting, doubts_of
 
 log = structlog.get_logger(__name__)
@@ -62,7 +62,7 @@ class SearchLive:
         rooms = [
             room_from_search(reply)
             # Error replies ("not found") count as heard, but tell of no room.
-            for reply in collected.replies
+            for reply in of_sane_size(collected.replies)
             if messages.is_search_response(reply) and reply.get("Conference-ID") == conference_id
         ]
         return self._sighting(collected, merged(rooms))
@@ -75,7 +75,7 @@ class SearchLive:
             return Sighting()
         rooms = merged(
             room
-            for reply in filter(messages.is_search_response, collected.replies)
+            for reply in of_sane_size(filter(messages.is_search_response, collected.replies))
             if reply.get("Account-ID") in (None, account_id)
             for room in rooms_from_account_search(reply, account_id)
         )
@@ -101,7 +101,8 @@ class SearchLive:
     async def _ask(self, question: Outgoing) -> Collected | None:
         try:
             return await self._bus.collect(question, timeout=self._timeout, scope="all", ask_anyway=True)
-        except BrokerError as error:
+        except (BrokerError, MessageInvalid) as error:
+            # An id that no question may carry, such as a document's with a blank, is not asked for.
             log.warning("search_failed", reason=str(error))
             return None
 

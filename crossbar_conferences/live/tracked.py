@@ -23,6 +23,9 @@ from .port import Sighting, Source, doubts_of
 LOG_LIMIT = 5_000
 #: Conferences of an account of which it is remembered that they were asked for by their own id.
 ASKED_LIMIT = 1_000
+#: Conferences that are asked for in the background at once: of all accounts, and of one.
+COMPLETING = 1_000
+COMPLETING_EACH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,15 @@ class Asking:
 
     task: asyncio.Task[None]
     begun: float
+
+
+@dataclass(slots=True)
+class Counters:
+    """What the tracker counts; read by the metrics."""
+
+    events: int = 0
+    searches: int = 0
+    drift: int = 0
 
 
 @dataclass(slots=True)

@@ -15,22 +15,25 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import structlog
 
 from ..broker.bus import Bus
+from ..broker.complaints import place_of
 from ..broker.port import BrokerError
 from ..clock import Clock
 from ..conference import live
 from ..conference.rooms import Room
+from ..conference.sightings import is_askable
+from ..shares import ShareExceeded, Shares
 from ..tasks import end
 from .feed import EventFeed, Heard
 from .port import Sighting
 from .rechecks import Rechecks
 from .search import SearchLive
-from .tracked import LOG_LIMIT, Asking, TrackedAccount
+from .tracked import COMPLETING, COMPLETING_EACH, LOG_LIMIT, Asking, Counters, TrackedAccount
 from .unlisted import unlisted
 
 log = structlog.get_logger(__name__)
@@ -42,15 +45,6 @@ BY_ID_WITHIN = 0.25
 #: Its ecallmgr tells of a dead server's rooms for 17 to 23 s (real-switch.md D.2).
 SUSPECT_SECONDS = 45.0
 LOOK_EVERY = 5.0
-
-
-@dataclass(slots=True)
-class Counters:
-    """What the tracker counts; read by the metrics."""
-
-    events: int = 0
-    searches: int = 0
-    drift: int = 0
 
 
 class Tracker:
@@ -87,6 +81,7 @@ class Tracker:
         self._trusted = True
         #: In the order of their last use, so that nobody goes through all of them to find the idle.
         self._accounts: OrderedDict[str, TrackedAccount] = OrderedDict()
+        self._completions = Shares(COMPLETING, COMPLETING_EACH)
         self._rechecks = Rechecks(self._complete, delay=recheck_after)
         self._watch: asyncio.Task[None] | None = None
         self._chores: set[asyncio.Task[None]] = set()
@@ -142,7 +137,9 @@ class Tracker:
         if conference_id in account.asked:
             account.note(conference_id)
             return
-        asking = self._completing(account, conference_id, own=True)
+        if (asking := self._completing(account, conference_id, own=True)) is None:
+            await self._complete(account.account_id, conference_id, own=True)
+            return
         left = asking.begun + BY_ID_WITHIN - asyncio.get_running_loop().time()
         if left > 0:
             await asyncio.wait((asking.task,), timeout=left)
@@ -280,6 +277,8 @@ class Tracker:
             return
         event = heard.event
         self.counters.events += 1
+        if not is_askable(event.conference_id):
+            return  # Nobody can be asked for it, and no command can reach it.
         account.log(event)
         if not account.seeded:
             return
@@ -297,11 +296,18 @@ class Tracker:
         elif live.is_doubtful(before, event) or (event.kind == "add-member" and event.lacks_vars):
             self._rechecks.soon(heard.account_id, event.conference_id)
 
-    def _completing(self, account: TrackedAccount, conference_id: str, *, own: bool = False) -> Asking:
-        """One question for a conference at a time, in the background."""
+    def _completing(self, account: TrackedAccount, conference_id: str, *, own: bool = False) -> Asking | None:
+        """One question for a conference at a time, in the background; ``None`` when there are too many:
+        what is not asked now is asked by who reads it, and by the next round."""
         asking = account.completing.get(conference_id)
         if asking is None:
+            account_id = account.account_id
+            try:
+                self._completions.take(account_id)
+            except ShareExceeded:
+                return None
             task = self._chore(self._completed(account, conference_id, own=own))
+            task.add_done_callback(lambda _: self._completions.give(account_id))
             asking = Asking(task, asyncio.get_running_loop().time())
             account.completing[conference_id] = asking
         return asking
@@ -357,9 +363,15 @@ class Tracker:
         ``running``: only for those that have a room."""
         for account_id, account in list(self._accounts.items()):
             is_current = account.seeded and frozenset(account.nodes_heard) == but
-            is_wanted = bool(account.rooms) or not running
-            if self._bus.connected and is_wanted and not is_current:
-                await self._seed(account_id, account)
+            if self._bus.connected and (account.rooms or not running) and not is_current:
+                await self._reseed(account_id, account)
+
+    async def _reseed(self, account_id: str, account: TrackedAccount) -> None:
+        try:
+            await self._seed(account_id, account)
+        except Exception as error:  # whatever one account's answer does, the others are looked after
+            account.seeded = False
+            log.error("tracker_round_failed", error=type(error).__name__, at=place_of(error))
 
     def _let_go(self) -> None:
         idle_since = self._clock() - self._idle_after

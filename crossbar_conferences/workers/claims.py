@@ -52,6 +52,8 @@ class SharedClaims:
                     return await asked.answer
         except TimeoutError:
             if asked.waits:
+                # Nobody is left who would do the work, should it come to us.
+                self._send({"forgo": number, "key": list(name)})
                 raise AnswerUnknown from None
         finally:
             del self._asked[number]
@@ -89,6 +91,8 @@ class _Held:
 
     fingerprint: str
     holder: Channel
+    #: By which claim it is theirs.
+    number: int
     waiting: list[tuple[Channel, int]] = field(default_factory=list)
 
 
@@ -107,6 +111,8 @@ class ClaimKeeper:
         """Take in a message of a worker's; one that is not about keys is passed over."""
         if "claim" in message:
             self._claim(worker, message["claim"], _name(message["key"]), message["fingerprint"])
+        elif "forgo" in message:
+            self._forgo(worker, message["forgo"], _name(message["key"]))
         elif "settle" in message:
             self._settle(worker, _name(message["settle"]), message["state"] == "done", message["answer"])
         elif "gone" in message:
@@ -131,7 +137,7 @@ class ClaimKeeper:
             _tell(worker, number, "done")
         else:
             if answer is None:
-                self._held[name] = _Held(fingerprint, worker)
+                self._held[name] = _Held(fingerprint, worker, number)
                 _tell(worker, number, "yours")
             else:
                 _tell(worker, number, "done", answer.decode())
@@ -149,6 +155,15 @@ class ClaimKeeper:
         for waiting, number in held.waiting:
             _tell(waiting, number, "done", answer)
 
+    def _forgo(self, worker: Channel, number: int, name: Name) -> None:
+        held = self._held.get(name)
+        if held is None:
+            return
+        held.waiting = [one for one in held.waiting if one != (worker, number)]
+        if (held.holder, held.number) == (worker, number):
+            # It was passed on just then.
+            self._pass_on(name, held)
+
     def _gone(self, worker: Channel) -> None:
         for name, held in list(self._held.items()):
             held.waiting = [one for one in held.waiting if one[0] is not worker]
@@ -160,8 +175,8 @@ class ClaimKeeper:
         if not held.waiting:
             del self._held[name]
             return
-        held.holder, number = held.waiting.pop(0)
-        _tell(held.holder, number, "yours")
+        held.holder, held.number = held.waiting.pop(0)
+        _tell(held.holder, held.number, "yours")
 
 
 def _tell(worker: Channel, number: int, state: str, answer: str | None = None) -> None:

@@ -7,7 +7,7 @@ import pytest
 from crossbar_conferences.broker import nodes
 from crossbar_conferences.broker.nodes import NodesTable
 from crossbar_conferences.kapi.messages import MessageInvalid
-from crossbar_conferences.kapi.nodes import App, advertise
+from crossbar_conferences.kapi.nodes import MAX_APPS, MAX_MEDIA_SERVERS, MAX_ROLES, App, advertise
 
 
 class Clock:
@@ -104,3 +104,15 @@ def test_bounded(table: NodesTable, clock: Clock, monkeypatch: pytest.MonkeyPatc
     assert table.hear(heartbeat("n0@h", "ecallmgr")) is not None
     clock.now += 60
     assert table.hear(heartbeat("n4@h")) is not None
+
+
+def test_what_a_heartbeat_names_is_bounded(table: NodesTable) -> None:
+    """Of apps, roles and media servers no more is kept than a node has, and no name longer than a name."""
+    many, long = [f"n{number}" for number in range(100_000)], "x" * 1_000_000
+    body = {**heartbeat("a@h"), "Media-Servers": {key: {} for key in [long, *many]}, "Zone": long}
+    node = table.hear({**body, "WhApps": {long: {}, **{key: {"Roles": many} for key in many}}})
+    assert node is not None and node.zone != long
+    assert len(node.media_servers) == MAX_MEDIA_SERVERS and len(node.apps) == MAX_APPS
+    assert long not in node.apps and {len(app.roles) for app in node.apps.values()} == {MAX_ROLES}
+    with pytest.raises(MessageInvalid):
+        table.hear(heartbeat(f"{long}@h"))

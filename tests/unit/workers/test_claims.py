@@ -98,6 +98,34 @@ async def test_waiting_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
             await second.claim(NAME, "f")
 
 
+async def test_who_waited_too_long_is_not_given_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work that fails after somebody gave up waiting for it is left to the next request, not to nobody."""
+    monkeypatch.setattr(claims, "DONE_WITHIN", 0.05)
+    async with host() as ours:
+        first, second = ours.workers
+        await first.claim(NAME, "f")
+        with pytest.raises(AnswerUnknown):
+            await second.claim(NAME, "f")
+        await ours.settled()
+        first.settle(NAME, None)
+        await ours.settled()
+        assert NAME not in ours.keeper._held
+        assert await second.claim(NAME, "f") is None
+        second.settle(NAME, None)
+
+
+async def test_work_that_comes_to_who_has_just_given_up_goes_on() -> None:
+    """The two messages may cross: the key is free again."""
+    async with host(1) as ours:
+        (near,) = ours.near
+        hear = ours.keeper.hear
+        hear(near, {"claim": 70, "key": list(NAME), "fingerprint": "f"})
+        hear(near, {"claim": 71, "key": list(NAME), "fingerprint": "f"})
+        hear(near, {"settle": list(NAME), "state": "failed", "answer": None})
+        hear(near, {"forgo": 71, "key": list(NAME)})
+        assert len(ours.keeper) == 0
+
+
 async def test_another_request_under_the_key_is_refused() -> None:
     """While the work is under way, and afterwards."""
     async with host() as ours:
