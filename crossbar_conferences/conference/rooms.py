@@ -20,7 +20,7 @@ _FALSE = (False, "false", "False")
 #: answers to one search. No cluster has as many; a message that says so would hold us up for seconds.
 MAX_PARTICIPANTS: Final = 5_000
 MAX_ROOMS: Final = 5_000
-MAX_ANSWERED: Final = 20_000
+MAX_ANSWERED: Final = 60_000
 
 #: Above every member number: who has none comes last.
 _NO_NUMBER: Final = 2**64

@@ -112,7 +112,7 @@ def test_an_answer_with_a_million_people_costs_little() -> None:
     people = [{"Participant-ID": number} for number in range(rooms.MAX_PARTICIPANTS + 10)]
     many = {"Conference-ID": "c", "Participants": people}
     assert len(sightings.room_from_search(many).participants) == rooms.MAX_PARTICIPANTS
-    flood = {"Conferences": {str(number): {"Participants": people} for number in range(10)}}
+    flood = {"Conferences": {str(number): {"Participants": people} for number in range(20)}}
     few = {"Conferences": {"c": {"Participants": people[:3]}}}
     assert list(sightings.of_sane_size([flood, few])) == [few]
     empty = {"Conferences": {str(number): {} for number in range(rooms.MAX_ROOMS + 10)}}
