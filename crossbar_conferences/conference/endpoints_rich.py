@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ..kapi.texts import HOLD_MEDIA
+from ..kapi.texts import HOLD_MEDIA_ID
 from .endpoints_context import (
     NO_USER,
     DialContext,
@@ -202,8 +202,8 @@ def _media_fields(endpoint: JSONObject, context: DialContext) -> dict[str, Any]:
 
 
 def _hold_media(text: str, context: DialContext) -> str:
-    if not HOLD_MEDIA.fits(text):
-        raise FieldRefused("music_on_hold.media_id", HOLD_MEDIA.must, text)
+    if not HOLD_MEDIA_ID.fits(text):
+        raise FieldRefused("music_on_hold.media_id", HOLD_MEDIA_ID.must, text)
     allowed = context.config.private_media_hosts
     return media_locator(text, context.account_id, context.conference_id, allow_private_hosts=allowed)
 

@@ -12,6 +12,8 @@ from .endpoints_formatters import apply_formatters
 from .endpoints_identity import callee_id_fields, caller_id_fields, presence_id, privacy_method
 
 _IDENTITY: Final = ("Account-ID", "Endpoint-ID", "Endpoint-URI", "Invite-Format")
+#: What was looked at for more than its signs; a rule would put something else in its place.
+_DECIDED: Final = ("Hold-Media",)
 
 
 def thin_endpoint(merged: JSONObject, context: DialContext) -> dict[str, Any]:
@@ -37,12 +39,13 @@ def thin_endpoint(merged: JSONObject, context: DialContext) -> dict[str, Any]:
 
 
 def with_identity(formatted: dict[str, Any], built: JSONObject) -> dict[str, Any]:
-    """A formatted endpoint that still says who is called, and how.
+    """A formatted endpoint that still says who is called, how, and what is played on hold.
 
     Formatters rewrite any field by its name; these are no numbers or names, and a rule for them could
-    name a device of another account.
+    name a device of another account, or a sound that the account may not have played.
     """
-    return formatted | {header: built[header] for header in _IDENTITY if header in built}
+    kept = (*_IDENTITY, *_DECIDED)
+    return formatted | {header: built[header] for header in kept if header in built}
 
 
 def fax_fields(merged: JSONObject, context: DialContext) -> dict[str, Any]:

@@ -333,6 +333,28 @@ def test_a_formatter_names_no_other_device() -> None:
         assert "e" * 32 not in str(leg)
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"value": "local_stream://other_conf.mp3"},
+        {"value": "/" + "e" * 32 + "/theirs"},
+        {"value": "http://127.0.0.1:5984/_users"},
+        {"regex": "^.*$", "prefix": "shell_stream://"},
+        {"strip": True},
+    ],
+)
+def test_a_formatter_puts_no_other_sound_on_hold(rule: dict[str, Any]) -> None:
+    """Music on hold is decided before the formatters, so that none puts another in its place."""
+    rules = {"hold_media": [rule], "HOLD-MEDIA": rule}
+    inline = {**device("plain"), "formatters": rules}
+    stored = {**inline, "pvt_type": "device"}
+    for leg in (
+        dial({"endpoints": [inline]})["Endpoints"][-1],
+        dial({"endpoints": [DEVICE]}, stored=stored, owner={}, is_rich=True)["Endpoints"][-1],
+    ):
+        assert leg["Hold-Media"] == f"/{A}/moh1"
+
+
 # --- what is hostile ---
 
 

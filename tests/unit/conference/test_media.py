@@ -174,6 +174,10 @@ def test_what_is_listed_goes_out_as_it_is(media_id: str) -> None:
         "http://media.example.com/[x]",
         "http://media.example.com/ä",
         "http://us:pw@media.example.com/x",
+        # Readers of addresses differ in where the host of these ends.
+        "http://media.example.com?@127.0.0.1/x",
+        "http://media.example.com#@127.0.0.1/x",
+        "http://media.example.com:80?@127.0.0.1/x",
     ],
 )
 def test_all_else_is_refused(media_id: str) -> None:
