@@ -31,6 +31,10 @@ from .media import media_locator
 
 _TRANSPORTS: Final = frozenset({"tcp", "udp", "tls", "sctp"})
 _PUSH_DELAY_SECONDS: Final = 5
+#: Kazoo's proxy finds whom to call by these, whatever else the leg says.
+_KAZOOS_HEADERS: Final = "x-kazoo-"
+#: So much of a name is shown in an error.
+_SHOWN: Final = 64
 _FAIL_ON_SINGLE_REJECT: Final = "USER_BUSY,CALL_REJECTED,NO_ANSWER,NORMAL_CLEARING,PROGRESS_TIMEOUT"
 
 
@@ -245,6 +249,11 @@ def _custom_headers(sip: JSONObject) -> dict[str, str]:
     # Before ``in`` and ``out`` existed, the headers lay directly here; they were for inbound calls.
     legacy = {key: value for key, value in custom.items() if key not in ("in", "out")}
     both = {**legacy, **object_at(custom, "in")}
+    for key in both:
+        if key.lower().startswith(_KAZOOS_HEADERS):
+            place = "in." if key in object_at(custom, "in") else ""
+            why = f"must not name a header of Kazoo's own, {_KAZOOS_HEADERS}…"
+            raise FieldRefused(f"sip.custom_sip_headers.{place}{key[:_SHOWN]}", why, both[key])
     found = {key: text_at(both, key) for key in both}
     return {key: value for key, value in found.items() if value is not None}
 
