@@ -124,8 +124,11 @@ def resolve(
             if isinstance(element, Mapping):
                 endpoints += _inline_legs(element, context)
             elif isinstance(element, str) and _is_reference(element):
-                # A device that is named again is no more work.
-                if element not in known:
+                # A device that is named again is no more work, but as much to send.
+                if element in known:
+                    for leg in known[element]:
+                        context.budget.spend_leg(leg)
+                else:
                     known[element] = _document_legs(element, context)
                 endpoints += known[element]
             else:
@@ -218,7 +221,7 @@ def _inline_legs(element: JSONObject, context: DialContext) -> list[dict[str, An
     if is_true(value_at(device, "do_not_disturb", "enabled")):
         raise _Refused("do not disturb")
     device["outbound_flags"] = None
-    return [checked_leg(leg, device, is_stored=False) for leg in _rich_legs(device, context)]
+    return _checked(_rich_legs(device, context), device, context, is_stored=False)
 
 
 def _document_legs(document_id: str, context: DialContext) -> list[dict[str, Any]]:
@@ -241,7 +244,16 @@ def _document_legs(document_id: str, context: DialContext) -> list[dict[str, Any
         legs = [thin_endpoint(merged, context)]
     else:
         legs = _other_legs(kind, merged, context)
-    return [checked_leg(leg, merged, is_stored=True) for leg in legs]
+    return _checked(legs, merged, context, is_stored=True)
+
+
+def _checked(
+    legs: list[dict[str, Any]], endpoint: JSONObject, context: DialContext, *, is_stored: bool
+) -> list[dict[str, Any]]:
+    for leg in legs:
+        # Before anybody looks into it.
+        context.budget.spend_leg(leg)
+    return [checked_leg(leg, endpoint, is_stored=is_stored) for leg in legs]
 
 
 def _rich_legs(endpoint: JSONObject, context: DialContext) -> list[dict[str, Any]]:

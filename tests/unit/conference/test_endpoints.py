@@ -938,3 +938,24 @@ def test_settings_that_are_too_large_together() -> None:
     found = resolved(*ids, more=more)
     assert found.errors == {"data.endpoints.25": {"maximum": {"message": TOO_MUCH_WORK}}}
     assert resolved(*[ids[0]] * 100, more=more).errors == {}
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        {"metaflows": {"patterns": {str(number): "x" * 8_000 for number in range(100)}}},
+        {"outbound_flags": {"static": ["f" * 255] * 3_000}},
+        {"sip": {"username": "u", "custom_sip_headers": {f"X-{n}": "v" * 2_000 for n in range(400)}}},
+        {"push": {"Token-Proxy": "p.example.com", **{f"K{n}": "v" * 2_000 for n in range(400)}}},
+    ],
+)
+@pytest.mark.parametrize("is_one", [True, False])
+def test_what_one_document_holds_is_not_sent_a_hundred_times(held: dict[str, Any], is_one: bool) -> None:
+    """A short list of devices with much in them is no message of hundreds of megabytes: all legs of a dial
+    share one bound, also those of a device that is named again."""
+    device = {**DOCUMENTS[D2], **held}
+    ids = [D2] * 100 if is_one else [f"device{number:026}" for number in range(100)]
+    found = resolved(*ids, more=dict.fromkeys(ids, device), config=RICH)
+    (place,) = found.errors
+    assert found.errors[place] == {"maximum": {"message": TOO_MUCH_WORK}}
+    assert 2 <= len(found.endpoints) < 10
