@@ -959,3 +959,11 @@ def test_what_one_document_holds_is_not_sent_a_hundred_times(held: dict[str, Any
     (place,) = found.errors
     assert found.errors[place] == {"maximum": {"message": TOO_MUCH_WORK}}
     assert 2 <= len(found.endpoints) < 10
+
+
+def test_a_device_that_many_users_share_is_not_many_documents() -> None:
+    """However many are logged in at a device, a bounded number of their documents is read."""
+    device = {**DOCUMENTS[D2], "hotdesk": {"users": {f"user{n:028}": {} for n in range(10_000)}}}
+    assert len(further_documents({D2: device})) <= 21
+    assert len(wanted_documents([device], None)) <= 21
+    assert resolved(D2, more={D2: device}, config=RICH).errors == {}
