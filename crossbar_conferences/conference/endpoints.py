@@ -188,7 +188,7 @@ def _address_leg(element: Any, context: DialContext, path: str, errors: Errors) 
             "Ignore-Early-Media": "true",
         },
     }
-    return checked_leg(leg, {}, is_stored=True)
+    return checked_leg(leg, {}, context.budget, is_stored=True)
 
 
 def _sip_leg(text: str, context: DialContext, path: str, errors: Errors) -> dict[str, Any]:
@@ -198,7 +198,7 @@ def _sip_leg(text: str, context: DialContext, path: str, errors: Errors) -> dict
         raise _Refused("not a SIP URI")
     sip = {"invite_format": "route", "route": uri.route, "realm": uri.domain, "username": uri.user}
     device = {"sip": sip}
-    return checked_leg(rich_endpoint(device, context), device, is_stored=False)
+    return checked_leg(rich_endpoint(device, context), device, context.budget, is_stored=False)
 
 
 def _wrong_format(refused: FieldRefused, element: Any) -> dict[str, dict[str, Any]]:
@@ -221,7 +221,8 @@ def _inline_legs(element: JSONObject, context: DialContext) -> list[dict[str, An
     if is_true(value_at(device, "do_not_disturb", "enabled")):
         raise _Refused("do not disturb")
     device["outbound_flags"] = None
-    return _checked(_rich_legs(device, context), device, context, is_stored=False)
+    legs = _rich_legs(device, context)
+    return [checked_leg(leg, device, context.budget, is_stored=False) for leg in legs]
 
 
 def _document_legs(document_id: str, context: DialContext) -> list[dict[str, Any]]:
@@ -244,16 +245,7 @@ def _document_legs(document_id: str, context: DialContext) -> list[dict[str, Any
         legs = [thin_endpoint(merged, context)]
     else:
         legs = _other_legs(kind, merged, context)
-    return _checked(legs, merged, context, is_stored=True)
-
-
-def _checked(
-    legs: list[dict[str, Any]], endpoint: JSONObject, context: DialContext, *, is_stored: bool
-) -> list[dict[str, Any]]:
-    for leg in legs:
-        # Before anybody looks into it.
-        context.budget.spend_leg(leg)
-    return [checked_leg(leg, endpoint, is_stored=is_stored) for leg in legs]
+    return [checked_leg(leg, merged, context.budget, is_stored=True) for leg in legs]
 
 
 def _rich_legs(endpoint: JSONObject, context: DialContext) -> list[dict[str, Any]]:

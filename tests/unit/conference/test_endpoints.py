@@ -967,3 +967,12 @@ def test_a_device_that_many_users_share_is_not_many_documents() -> None:
     assert len(further_documents({D2: device})) <= 21
     assert len(wanted_documents([device], None)) <= 21
     assert resolved(D2, more={D2: device}, config=RICH).errors == {}
+
+
+@pytest.mark.parametrize("config", [RICH, None])
+def test_a_long_name_keeps_nobody_from_being_called(config: EndpointConfig | None) -> None:
+    """A name of megabytes, of whoever is called or of the conference, is cut before anything is counted."""
+    long = "x" * 5_000_000
+    device = {**DOCUMENTS[D2], "name": long}
+    found = resolved(*[D2] * 100, more={D2: device}, config=config)
+    assert (found.errors, len(found.endpoints)) == ({}, 100)
