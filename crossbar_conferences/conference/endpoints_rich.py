@@ -38,14 +38,6 @@ _SHOWN: Final = 64
 _FAIL_ON_SINGLE_REJECT: Final = "USER_BUSY,CALL_REJECTED,NO_ANSWER,NORMAL_CLEARING,PROGRESS_TIMEOUT"
 
 
-class HoldMediaRefused(Exception):
-    """Music on hold is none that the account may have played."""
-
-    def __init__(self, media_id: str) -> None:
-        super().__init__(media_id)
-        self.media_id = media_id
-
-
 def rich_endpoint(endpoint: JSONObject, context: DialContext) -> dict[str, Any]:
     """One complete SIP leg."""
     sip = object_at(endpoint, "sip")
@@ -206,10 +198,15 @@ def _media_fields(endpoint: JSONObject, context: DialContext) -> dict[str, Any]:
 
 
 def _hold_media(text: str, context: DialContext) -> str:
-    if not HOLD_MEDIA_ID.fits(text):
-        raise FieldRefused("music_on_hold.media_id", HOLD_MEDIA_ID.must, text)
+    refused = FieldRefused("music_on_hold.media_id", HOLD_MEDIA_ID.must, text)
+    if not HOLD_MEDIA_ID.fits(text.replace(",", "")):
+        raise refused
     allowed = context.config.private_media_hosts
-    return media_locator(text, context.account_id, context.conference_id, allow_private_hosts=allowed)
+    media = media_locator(text, context.account_id, context.conference_id, allow_private_hosts=allowed)
+    # What may be played has commas, but not on hold.
+    if "," in text:
+        raise refused
+    return media
 
 
 def _progress_timeout(endpoint: JSONObject) -> str | None:
