@@ -124,8 +124,11 @@ def resolve(
             if isinstance(element, Mapping):
                 endpoints += _inline_legs(element, context)
             elif isinstance(element, str) and _is_reference(element):
-                # A device that is named again is no more work.
-                if element not in known:
+                # A device that is named again is no more work, but as much to send.
+                if element in known:
+                    for leg in known[element]:
+                        context.budget.spend_leg(leg)
+                else:
                     known[element] = _document_legs(element, context)
                 endpoints += known[element]
             else:
@@ -185,7 +188,7 @@ def _address_leg(element: Any, context: DialContext, path: str, errors: Errors) 
             "Ignore-Early-Media": "true",
         },
     }
-    return checked_leg(leg, {}, is_stored=True)
+    return checked_leg(leg, {}, context.budget, is_stored=True)
 
 
 def _sip_leg(text: str, context: DialContext, path: str, errors: Errors) -> dict[str, Any]:
@@ -195,7 +198,7 @@ def _sip_leg(text: str, context: DialContext, path: str, errors: Errors) -> dict
         raise _Refused("not a SIP URI")
     sip = {"invite_format": "route", "route": uri.route, "realm": uri.domain, "username": uri.user}
     device = {"sip": sip}
-    return checked_leg(rich_endpoint(device, context), device, is_stored=False)
+    return checked_leg(rich_endpoint(device, context), device, context.budget, is_stored=False)
 
 
 def _wrong_format(refused: FieldRefused, element: Any) -> dict[str, dict[str, Any]]:
@@ -218,7 +221,8 @@ def _inline_legs(element: JSONObject, context: DialContext) -> list[dict[str, An
     if is_true(value_at(device, "do_not_disturb", "enabled")):
         raise _Refused("do not disturb")
     device["outbound_flags"] = None
-    return [checked_leg(leg, device, is_stored=False) for leg in _rich_legs(device, context)]
+    legs = _rich_legs(device, context)
+    return [checked_leg(leg, device, context.budget, is_stored=False) for leg in legs]
 
 
 def _document_legs(document_id: str, context: DialContext) -> list[dict[str, Any]]:
@@ -241,7 +245,7 @@ def _document_legs(document_id: str, context: DialContext) -> list[dict[str, Any
         legs = [thin_endpoint(merged, context)]
     else:
         legs = _other_legs(kind, merged, context)
-    return [checked_leg(leg, merged, is_stored=True) for leg in legs]
+    return [checked_leg(leg, merged, context.budget, is_stored=True) for leg in legs]
 
 
 def _rich_legs(endpoint: JSONObject, context: DialContext) -> list[dict[str, Any]]:

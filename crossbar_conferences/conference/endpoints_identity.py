@@ -67,7 +67,7 @@ def privacy_method(endpoint: JSONObject, context: DialContext) -> str:
 
 
 def presence_id(endpoint: JSONObject, context: DialContext) -> str:
-    """The presence id of an endpoint, with the account's realm when it has none of its own."""
+    """The presence id of an endpoint, in the account's realm."""
     found = text_at(endpoint, "presence_id") or text_at(endpoint, "sip", "username") or NO_USER
     owner_id = text_at(endpoint, "owner_id")
     users = (owner_id,) if owner_id else hotdesk_users(endpoint)
@@ -76,4 +76,12 @@ def presence_id(endpoint: JSONObject, context: DialContext) -> str:
         if of_user:
             found = of_user
             break
-    return found if "@" in found else f"{found}@{context.realm or ''}"
+    if "@" not in found:
+        return f"{found}@{context.realm or ''}"
+    return in_realm(found, context.realm) if context.realm else found
+
+
+def in_realm(presence: str, realm: str) -> str:
+    """A presence id with the account's realm in the place of another's: nobody's lamps are lit elsewhere."""
+    user, _, named = presence.partition("@")
+    return presence if named.lower() == realm.lower() else f"{user}@{realm}"

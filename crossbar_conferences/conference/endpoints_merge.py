@@ -6,6 +6,7 @@ Only the attributes that reach a dial message are merged. Source: dial.md 2.4.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, Final
 
 from .endpoints_context import (
@@ -22,6 +23,8 @@ from .endpoints_context import (
 _LAYERED: Final = ("caller_id_options", "formatters", "metaflows", "music_on_hold", "ringtones")
 #: All that is taken from every one of the documents, and goes out with every leg.
 _MERGED: Final = (*_LAYERED, "call_forward", "call_waiting", "caller_id", "outbound_flags")
+#: Users of one device whose documents are read; only one of them ever counts for more than presence.
+MAXIMUM_HOTDESK_USERS: Final = 20
 #: Deeper documents are cut off here: merging must end on hostile input too.
 _MAXIMUM_DEPTH: Final = 16
 
@@ -79,8 +82,9 @@ def owner_of(document: JSONObject, context: DialContext) -> tuple[str | None, JS
 
 
 def hotdesk_users(document: JSONObject) -> tuple[str, ...]:
-    """The ids of the users who are logged in at a device."""
-    return tuple(key for key in object_at(document, "hotdesk", "users") if isinstance(key, str) and key)
+    """The ids of the users who are logged in at a device: the first `MAXIMUM_HOTDESK_USERS`."""
+    users = islice(object_at(document, "hotdesk", "users"), MAXIMUM_HOTDESK_USERS)
+    return tuple(key for key in users if isinstance(key, str) and key)
 
 
 def layered(*layers: JSONObject) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ..kapi.texts import HOLD_MEDIA
+from ..kapi.texts import HOLD_MEDIA_ID
 from .endpoints_context import (
     NO_USER,
     DialContext,
@@ -27,19 +27,15 @@ from .endpoints_formatters import apply_formatters
 from .endpoints_identity import EXTERNAL, callee_id_fields, caller_id_fields, presence_id, privacy_method
 from .endpoints_texts import FieldRefused
 from .endpoints_thin import fax_fields, with_identity
-from .media import MediaRefused, media_locator
+from .media import media_locator
 
 _TRANSPORTS: Final = frozenset({"tcp", "udp", "tls", "sctp"})
 _PUSH_DELAY_SECONDS: Final = 5
+#: Kazoo's proxy finds whom to call by these, whatever else the leg says.
+_KAZOOS_HEADERS: Final = "x-kazoo-"
+#: So much of a name is shown in an error.
+_SHOWN: Final = 64
 _FAIL_ON_SINGLE_REJECT: Final = "USER_BUSY,CALL_REJECTED,NO_ANSWER,NORMAL_CLEARING,PROGRESS_TIMEOUT"
-
-
-class HoldMediaRefused(Exception):
-    """Music on hold is none that the account may have played."""
-
-    def __init__(self, media_id: str) -> None:
-        super().__init__(media_id)
-        self.media_id = media_id
 
 
 def rich_endpoint(endpoint: JSONObject, context: DialContext) -> dict[str, Any]:
@@ -202,17 +198,15 @@ def _media_fields(endpoint: JSONObject, context: DialContext) -> dict[str, Any]:
 
 
 def _hold_media(text: str, context: DialContext) -> str:
+    refused = FieldRefused("music_on_hold.media_id", HOLD_MEDIA_ID.must, text)
+    if not HOLD_MEDIA_ID.fits(text.replace(",", "")):
+        raise refused
     allowed = context.config.private_media_hosts
-    try:
-        found = media_locator(text, context.account_id, context.conference_id, allow_private_hosts=allowed)
-    except MediaRefused as refused:
-        if refused.is_hostile:
-            raise FieldRefused("music_on_hold.media_id", HOLD_MEDIA.must, text) from refused
-        raise
-    # What may be played may have a comma, which begins another leg here.
-    if not HOLD_MEDIA.fits(found):
-        raise FieldRefused("music_on_hold.media_id", HOLD_MEDIA.must, text)
-    return found
+    media = media_locator(text, context.account_id, context.conference_id, allow_private_hosts=allowed)
+    # What may be played has commas, but not on hold.
+    if "," in text:
+        raise refused
+    return media
 
 
 def _progress_timeout(endpoint: JSONObject) -> str | None:
@@ -252,6 +246,11 @@ def _custom_headers(sip: JSONObject) -> dict[str, str]:
     # Before ``in`` and ``out`` existed, the headers lay directly here; they were for inbound calls.
     legacy = {key: value for key, value in custom.items() if key not in ("in", "out")}
     both = {**legacy, **object_at(custom, "in")}
+    for key in both:
+        if key.lower().startswith(_KAZOOS_HEADERS):
+            place = "in." if key in object_at(custom, "in") else ""
+            why = f"must not name a header of Kazoo's own, {_KAZOOS_HEADERS}…"
+            raise FieldRefused(f"sip.custom_sip_headers.{place}{key[:_SHOWN]}", why, both[key])
     found = {key: text_at(both, key) for key in both}
     return {key: value for key, value in found.items() if value is not None}
 

@@ -16,6 +16,7 @@ from ..kapi import texts
 from ..kapi.gate import admit_leg
 from ..kapi.shapes import Refused, harmless_part
 from .endpoints_context import JSONObject, list_at, object_at, text_at, value_at
+from .patterns import WorkBudget
 
 _NAMES: Final = ("Outbound-Caller-ID-Name", "Outbound-Callee-ID-Name")
 _SHOWN: Final = 128
@@ -60,14 +61,19 @@ class FieldRefused(Exception):
         self.value = value[:_SHOWN] if isinstance(value, str) else None
 
 
-def checked_leg(leg: dict[str, Any], endpoint: JSONObject, *, is_stored: bool) -> dict[str, Any]:
-    """The leg with its names put right; raises `FieldRefused` for any other text that is not of its type.
+def checked_leg(
+    leg: dict[str, Any], endpoint: JSONObject, budget: WorkBudget, *, is_stored: bool
+) -> dict[str, Any]:
+    """The leg with its names put right; raises `FieldRefused` for any other text that is not of its type,
+    and `patterns.BudgetSpent`.
 
     ``endpoint`` is what the leg was built from, merged with what it inherits.
     """
+    _put_names_right(leg)
+    # Before anybody looks into the rest.
+    budget.spend_leg(leg)
     if is_stored and "Metaflows" in leg:
         leg["Metaflows"] = harmless_part(leg["Metaflows"])
-    _put_names_right(leg)
     try:
         admit_leg(leg)
     except Refused as refused:

@@ -9,9 +9,11 @@ from typing import Any, Final
 
 from .endpoints_context import DialContext, JSONObject, is_true, object_at, value_at
 from .endpoints_formatters import apply_formatters
-from .endpoints_identity import callee_id_fields, caller_id_fields, presence_id, privacy_method
+from .endpoints_identity import callee_id_fields, caller_id_fields, in_realm, presence_id, privacy_method
 
 _IDENTITY: Final = ("Account-ID", "Endpoint-ID", "Endpoint-URI", "Invite-Format")
+#: What was looked at for more than its signs; a rule would put something else in its place.
+_DECIDED: Final = ("Hold-Media",)
 
 
 def thin_endpoint(merged: JSONObject, context: DialContext) -> dict[str, Any]:
@@ -37,12 +39,16 @@ def thin_endpoint(merged: JSONObject, context: DialContext) -> dict[str, Any]:
 
 
 def with_identity(formatted: dict[str, Any], built: JSONObject) -> dict[str, Any]:
-    """A formatted endpoint that still says who is called, and how.
+    """A formatted endpoint that still says who is called, how, and what is played on hold.
 
     Formatters rewrite any field by its name; these are no numbers or names, and a rule for them could
-    name a device of another account.
+    name a device of another account, or a sound that the account may not have played.
     """
-    return formatted | {header: built[header] for header in _IDENTITY if header in built}
+    kept = {header: built[header] for header in (*_IDENTITY, *_DECIDED) if header in built}
+    presence, realm = formatted.get("Presence-ID"), built["Presence-ID"].partition("@")[2]
+    if presence and "@" in presence:
+        kept["Presence-ID"] = in_realm(presence, realm)
+    return formatted | kept
 
 
 def fax_fields(merged: JSONObject, context: DialContext) -> dict[str, Any]:

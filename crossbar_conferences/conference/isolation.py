@@ -108,7 +108,7 @@ def is_conference_id(text: object) -> bool:
     the first a letter or digit. FreeSWITCH reads ``NAME@PROFILE``, ``NAME+PIN`` and
     ``bridge:NAME:DIAL`` as room NAME (real-switch.md A1), and has words of its own in that place.
     """
-    if not isinstance(text, str) or not _is_of(text, _ROOM_SIGNS) or text[0] in _ROOM_SIGNS:
+    if not isinstance(text, str) or not _is_of(text, _ROOM_SIGNS) or not text[0].isalnum():
         return False
     lowered = text.lower()
     return lowered not in _RESERVED and not lowered.startswith(_BRIDGE)

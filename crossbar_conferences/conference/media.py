@@ -29,9 +29,10 @@ _LANGUAGE: Final = re.compile(r"[A-Za-z0-9]{1,8}(?:[_-][A-Za-z0-9]{1,8}){0,3}")
 _SYSTEM: Final = "system_media"
 
 # No brackets, so no IPv6 address; no "$", "!" or quote, which FreeSWITCH reads; no "@" before the path,
-# which would hide the host.
+# which would hide the host; and nothing but a path behind the host, since readers of addresses differ in
+# where the host of "http://a?@b/" ends.
 _ADDRESS: Final = re.compile(
-    r"https?://([A-Za-z0-9.-]{1,253})(?::([0-9]{1,5}))?(?:[/?#][A-Za-z0-9._~:/?#@%&()*+,;=-]*)?"
+    r"https?://([A-Za-z0-9.-]{1,253})(?::([0-9]{1,5}))?(?:/[A-Za-z0-9._~:/?#@%&()*+,;=-]*)?"
 )
 
 

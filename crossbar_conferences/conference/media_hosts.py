@@ -41,8 +41,9 @@ _INSIDE: Final = frozenset(
         "arpa",
     ]
 )
-#: A public address under which Azure's machines find the platform's own services.
-_PLATFORM: Final = IPv4Address("168.63.129.16")
+#: Public addresses of platforms' own services: Azure's, and a range for protocols where Oracle's metadata
+#: are found, most of which some versions of Python call global.
+_PLATFORM: Final = (IPv4Network("168.63.129.16"), IPv4Network("192.0.0.0/24"))
 
 
 def is_allowed_host(host: str, port: str | None, allowed: tuple[str, ...] = ()) -> bool:
@@ -60,7 +61,8 @@ def is_allowed_host(host: str, port: str | None, allowed: tuple[str, ...] = ()) 
     if any(rule.allows(host, address, port) for rule in _rules(allowed)):
         return True
     if address is not None:
-        return address.is_global and not address.is_multicast and address != _PLATFORM
+        is_platforms = any(address in network for network in _PLATFORM)
+        return address.is_global and not address.is_multicast and not is_platforms
     return _is_outside_name(host)
 
 

@@ -32,6 +32,10 @@ BUDGET_PATTERNS: Final = 50
 _RULE_STEPS: Final = 100
 #: What a value costs that is merged into an endpoint and goes out with it, in steps.
 _VALUE_STEPS: Final = 20
+#: Text of all legs of one request, in characters: what one device holds goes out with each leg that has it.
+BUDGET_TEXT: Final = 4_000_000
+#: What a value takes beside its text, in characters: quotes and separators.
+_VALUE_TEXT: Final = 4
 
 _COUNT: Final = re.compile(r"\{([0-9]{0,4})(?:,([0-9]{0,4}))?")
 
@@ -43,11 +47,12 @@ class BudgetSpent(ValueError):
 class WorkBudget:
     """The work that one request may still make."""
 
-    __slots__ = ("_known", "_patterns", "_sizes", "_steps")
+    __slots__ = ("_known", "_patterns", "_sizes", "_steps", "_text")
 
     def __init__(self, steps: int = BUDGET_STEPS, patterns: int = BUDGET_PATTERNS) -> None:
         self._steps = steps
         self._patterns = patterns
+        self._text = BUDGET_TEXT
         self._known: set[str] = set()
         self._sizes: dict[int, int] = {}
 
@@ -61,6 +66,22 @@ class WorkBudget:
         if size is None:
             size = self._sizes[id(settings)] = _size([settings.get(key) for key in keys])
         self._spend(size * _VALUE_STEPS)
+
+    def spend_leg(self, leg: Mapping[str, Any]) -> None:
+        """Let a leg go out, once more if it did before. Raises `BudgetSpent`."""
+        waiting: list[Any] = [leg]
+        while waiting:
+            one = waiting.pop()
+            self._text -= _VALUE_TEXT
+            if isinstance(one, str):
+                self._text -= len(one)
+            elif isinstance(one, Mapping):
+                self._text -= sum(map(len, one))
+                waiting.extend(one.values())
+            elif isinstance(one, list | tuple):
+                waiting.extend(one)
+            if self._text < 0:
+                raise BudgetSpent
 
     def spend_rule(self) -> None:
         """Look at one rule. Raises `BudgetSpent`."""

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from . import texts
 from .messages import Outgoing
-from .routing import CALL_EVENTS, CONFERENCE
+from .routing import CONFIGURATION, NODES, NOTIFICATIONS, TARGETED
 from .shapes import (
     Refused,
     Shape,
@@ -35,8 +35,11 @@ from .shapes import (
     whole,
 )
 
-#: The exchanges whose messages reach a media server; what is on others reaches no command line.
-GUARDED: Final = frozenset({CONFERENCE, CALL_EVENTS})
+#: The exchanges whose messages reach no command line, unless they are commands: a call's own queue is
+#: reached over ``targeted``. Messages on every other exchange are described, or do not leave.
+UNGUARDED: Final = frozenset({CONFIGURATION, NODES, NOTIFICATIONS, TARGETED})
+#: Of what is obeyed wherever it arrives (real-switch.md D.1).
+_OBEYED: Final = frozenset({"command", "originate_execute", "originate_req"})
 
 _ID: Final = text(texts.IDENTIFIER)
 _MARK: Final = text(texts.MARK)
@@ -258,9 +261,9 @@ _QUESTIONS: Final[Mapping[str, Shape]] = {
 def admit(message: Outgoing) -> None:
     """Raise `Refused` unless a message is free to leave, as a whole.
 
-    Messages on exchanges that no media server obeys are; see `GUARDED`.
+    What no media server obeys is; see `UNGUARDED`.
     """
-    if message.exchange in GUARDED:
+    if message.exchange not in UNGUARDED or _text(message.body.get("Event-Name")) in _OBEYED:
         admit_body(message.body)
 
 

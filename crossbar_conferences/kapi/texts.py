@@ -130,8 +130,10 @@ NUMBER: Final = Text("a number", _WORD, MAXIMUM_CALLER, _LETTERS)
 #: A number that is shown, between quotes in a leg.
 SHOWN_NUMBER: Final = Text("a number", _WORD + " ", MAXIMUM_CALLER, _LETTERS)
 CALLER_NAME: Final = Text("a name", "._-+@:;/=%*#,~()&?$ ", MAXIMUM_CALLER, _PRINTED)
+# An address can carry headers, and those that Kazoo takes for channel variables are none of a caller's.
+_NO_VARIABLES: Final = r"(?!.*[?&](?:(?i:x-ecallmgr)|[^=&?]*%))"
 #: The user part of a SIP address, with or without a host.
-SIP_USER: Final = Text("a SIP user", _ADDRESS, 255, _LETTERS)
+SIP_USER: Final = Text("a SIP user", _ADDRESS, 255, _LETTERS, form=rf"{_NO_VARIABLES}.*")
 #: A document and its account, for ecallmgr to look up.
 ENDPOINT_URI: Final = Text("an id at an account", IDENTIFIER.signs, 260, _PRINTED)
 HOST: Final = Text("a host's name", "._-:", 255, _LETTERS)
@@ -145,10 +147,8 @@ SIP_INTERFACE: Final = Text(
 SIP_URI: Final = Text("a SIP address", _WORD, 512, _LETTERS)
 # ``loopback/…`` and ``sofia/…`` at the beginning, ``sip:`` taken off, are endpoints of their own kind: no
 # slash before the first parameter. The quoted path is the one that Kazoo writes for push itself.
-# An address can carry headers, and those that Kazoo takes for channel variables are none of a caller's.
 _ROUTE_FORM: Final = (
-    r"(?!.*[?&](?:(?i:x-ecallmgr)|[^=&?]*%))"
-    r"(?:sips?:)?[^/;?']*(?:[;?][^']*)?(?:;fs_path='[A-Za-z0-9._+@:;=%~*-]*')?"
+    rf"{_NO_VARIABLES}(?:sips?:)?[^/;?']*(?:[;?][^']*)?(?:;fs_path='[A-Za-z0-9._+@:;=%~*-]*')?"
 )
 ROUTE: Final = Text("a SIP address", _WORD + "'", 1024, _LETTERS, form=_ROUTE_FORM)
 # A leg that comes back to Kazoo takes its channel variables from these headers.
@@ -162,10 +162,15 @@ CODEC: Final = Text("a codec", "._-@", 64, form=r"[A-Za-z0-9].*")
 #: Causes of a hangup.
 CAUSES: Final = Text("causes of a hangup", "_,", 255)
 FLAG: Final = Text("a flag", _WORD + " ", 255, _LETTERS)
+# A document's path, or one of the schemes that may be played; a tone stream's script may lie in a file.
+_MEDIA_FORM: Final = (
+    r"/?[^/:]+/[^/:]+|prompt://.+|tone_stream://(?!(?i:path)).+|silence_stream://.+|https?://.+"
+)
 #: What stands between quotes as the path of something to play.
-MEDIA: Final = Text("a media id or address", _WORD + ",", 2048, _LETTERS)
-#: The same for music on hold, which ecallmgr does not quote.
-HOLD_MEDIA: Final = Text("a media id or address", _WORD, 2048, _LETTERS)
+MEDIA: Final = Text("a media id or address", _WORD + ",", 2048, _LETTERS, form=f"(?:{_MEDIA_FORM})")
+#: Music on hold, which ecallmgr does not quote: as a document names it, and as it leaves.
+HOLD_MEDIA_ID: Final = Text("a media id or address", _WORD, 2048, _LETTERS)
+HOLD_MEDIA: Final = Text("a media id or address", _WORD, 2048, _LETTERS, form=f"(?:{_MEDIA_FORM})")
 #: What is spoken. A dollar sign alone, also in a name, is a currency: two of them or one before a brace
 #: are expanded, and no type has either.
 SPOKEN: Final = Text("plain text", "._-+@:;/=%*#,~()&?![]$ ", MAXIMUM_SPOKEN, _PRINTED, form=r".*\S.*")

@@ -54,6 +54,10 @@ async def test_music_on_hold_is_of_the_same_list(world: World) -> None:
         media = text.format(other=world.other, account=world.account)
         inline = {**device, "music_on_hold": {"media_id": media}}
         answer = await world.act(conference_id, "dial", {"endpoints": [inline], "timeout": 1})
+        if "[" in media:
+            # Ends a block on the switch's line, so it is no text of this kind at all.
+            assert (answer.status, "data.endpoints.1.music_on_hold" in answer.text) == (400, True)
+            continue
         assert (answer.status, answer.data, answer.body["message"]) == (404, [media], "bad identifier")
     assert world.published == []
 

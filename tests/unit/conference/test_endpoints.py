@@ -938,3 +938,41 @@ def test_settings_that_are_too_large_together() -> None:
     found = resolved(*ids, more=more)
     assert found.errors == {"data.endpoints.25": {"maximum": {"message": TOO_MUCH_WORK}}}
     assert resolved(*[ids[0]] * 100, more=more).errors == {}
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        {"metaflows": {"patterns": {str(number): "x" * 8_000 for number in range(100)}}},
+        {"outbound_flags": {"static": ["f" * 255] * 3_000}},
+        {"sip": {"username": "u", "custom_sip_headers": {f"X-{n}": "v" * 2_000 for n in range(400)}}},
+        {"push": {"Token-Proxy": "p.example.com", **{f"K{n}": "v" * 2_000 for n in range(400)}}},
+    ],
+)
+@pytest.mark.parametrize("is_one", [True, False])
+def test_what_one_document_holds_is_not_sent_a_hundred_times(held: dict[str, Any], is_one: bool) -> None:
+    """A short list of devices with much in them is no message of hundreds of megabytes: all legs of a dial
+    share one bound, also those of a device that is named again."""
+    device = {**DOCUMENTS[D2], **held}
+    ids = [D2] * 100 if is_one else [f"device{number:026}" for number in range(100)]
+    found = resolved(*ids, more=dict.fromkeys(ids, device), config=RICH)
+    (place,) = found.errors
+    assert found.errors[place] == {"maximum": {"message": TOO_MUCH_WORK}}
+    assert 2 <= len(found.endpoints) < 10
+
+
+def test_a_device_that_many_users_share_is_not_many_documents() -> None:
+    """However many are logged in at a device, a bounded number of their documents is read."""
+    device = {**DOCUMENTS[D2], "hotdesk": {"users": {f"user{n:028}": {} for n in range(10_000)}}}
+    assert len(further_documents({D2: device})) <= 21
+    assert len(wanted_documents([device], None)) <= 21
+    assert resolved(D2, more={D2: device}, config=RICH).errors == {}
+
+
+@pytest.mark.parametrize("config", [RICH, None])
+def test_a_long_name_keeps_nobody_from_being_called(config: EndpointConfig | None) -> None:
+    """A name of megabytes, of whoever is called or of the conference, is cut before anything is counted."""
+    long = "x" * 5_000_000
+    device = {**DOCUMENTS[D2], "name": long}
+    found = resolved(*[D2] * 100, more={D2: device}, config=config)
+    assert (found.errors, len(found.endpoints)) == ({}, 100)

@@ -333,6 +333,52 @@ def test_a_formatter_names_no_other_device() -> None:
         assert "e" * 32 not in str(leg)
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"value": "local_stream://other_conf.mp3"},
+        {"value": "/" + "e" * 32 + "/theirs"},
+        {"value": "http://127.0.0.1:5984/_users"},
+        {"regex": "^.*$", "prefix": "shell_stream://"},
+        {"strip": True},
+    ],
+)
+def test_a_formatter_puts_no_other_sound_on_hold(rule: dict[str, Any]) -> None:
+    """Music on hold is decided before the formatters, so that none puts another in its place."""
+    rules = {"hold_media": [rule], "HOLD-MEDIA": rule}
+    inline = {**device("plain"), "formatters": rules}
+    stored = {**inline, "pvt_type": "device"}
+    for leg in (
+        dial({"endpoints": [inline]})["Endpoints"][-1],
+        dial({"endpoints": [DEVICE]}, stored=stored, owner={}, is_rich=True)["Endpoints"][-1],
+    ):
+        assert leg["Hold-Media"] == f"/{A}/moh1"
+
+
+@pytest.mark.parametrize("place", ["in", None])
+def test_no_header_of_kazoos_own_is_a_callers(place: str | None) -> None:
+    """The proxy finds whom to call by its own headers: a device's custom ones name nobody else to it."""
+    headers = {"X-Kazoo-AOR": "sip:boss@other.example.com"}
+    inline = device("plain")
+    inline["sip"] = {**inline["sip"], "custom_sip_headers": {place: headers} if place else headers}
+    with pytest.raises(ActionError) as refused:
+        dial({"endpoints": [inline]})
+    assert f"data.endpoints.1.sip.custom_sip_headers.{place + '.' if place else ''}X-Kazoo-AOR" in str(
+        refused.value.data
+    )
+
+
+@pytest.mark.parametrize("presence", ["boss@other.example.com", "boss@x@other.example.com", "boss@"])
+def test_presence_is_the_accounts_own(presence: str) -> None:
+    """Whoever names a presence id, also by a formatter, lights no lamp of another account's."""
+    own = dial({"endpoints": [device("plain")]})["Endpoints"][-1]["Presence-ID"].partition("@")[2]
+    named = {**device("plain"), "presence_id": presence}
+    ruled = {**device("plain"), "formatters": {"presence_id": [{"value": presence}]}}
+    for inline in (named, ruled):
+        leg = dial({"endpoints": [inline]}, owner={})["Endpoints"][-1]
+        assert leg["Presence-ID"] == f"boss@{own}"
+
+
 # --- what is hostile ---
 
 

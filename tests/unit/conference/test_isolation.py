@@ -77,6 +77,8 @@ def test_harmless(text: str) -> None:
         ":a",
         "~a",
         "bridge:a:b",
+        # A mark belongs to what stands before it.
+        "\u0301abc",
         "BRIDGE:a",
         "Bridge:",
         *("list", "count", "help", "commands", "xml_list", "json_list", "LIST", "Xml_List", "hElP"),

@@ -40,7 +40,7 @@ SENT = [
     ("say", {"Call-ID": "room", "Text": "hello"}),
     ("tts", {"Call-ID": "room", "Text": "hello"}),
     ("tones", {"Call-ID": "room", "Tones": [{"Frequencies": ["440"], "Duration-ON": "5"}]}),
-    ("play_macro", {"Media-Macro": ["a", "b"]}),
+    ("play_macro", {"Media-Macro": ["/a/b", "prompt://a/b"]}),
     ("vars", {"Custom-Conference-Vars": {}}),
 ]
 

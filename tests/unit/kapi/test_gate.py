@@ -319,7 +319,8 @@ def test_depth_and_size_are_bounded() -> None:
 
 
 async def test_nothing_is_published_around_the_gate() -> None:
-    """The bus itself keeps back what was built by hand, by every way that it publishes; nobody hears it."""
+    """The bus itself keeps back what was built by hand, by every way that it publishes and on every exchange
+    that a media server hears, known to us or not; nobody hears it."""
     bus = Bus(MemoryTransport(MemoryBroker()), "n@h", advertise=False)
     heard: list[Mapping[str, Any]] = []
     bus.recorder = lambda message: heard.append(message.body)
@@ -342,6 +343,16 @@ async def test_nothing_is_published_around_the_gate() -> None:
                 await bus.collect(message, timeout=0.1, until=lambda _: True)
         with pytest.raises(MessageInvalid):
             await bus.cast(query_channels("${echo(x)}", ORIGIN))
+        call = {"Event-Category": "call", "Event-Name": "command", "Application-Name": "hold"}
+        originate = {"Event-Category": "resource", "Event-Name": "originate_req"}
+        for elsewhere in (
+            Outgoing("targeted", "call-queue", {**call, "Hold-Media": "shell_stream://x"}),
+            Outgoing("callctl", "callctl.leg", {**call, "Hold-Media": "shell_stream://x"}),
+            Outgoing("callmgr", "originate.resource.req", originate),
+            Outgoing("targeted", "call-queue", {**originate, "Event-Name": "originate_execute"}),
+        ):
+            with pytest.raises(MessageInvalid):
+                await bus.cast(elsewhere)
         assert heard == []
         await bus.cast(query_channels("x@h", ORIGIN))
         await bus.cast(Outgoing(CONFERENCE, "conference.command.x", body_of("lock")))
