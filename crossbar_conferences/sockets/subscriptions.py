@@ -91,6 +91,11 @@ class Subscriptions:
         """The client's own texts, in order of subscribing."""
         return [binding.subscription.text for binding in self._bindings.values()]
 
+    def texts_of(self, account_id: str | None) -> list[str]:
+        """Those that an account's tokens asked for."""
+        bindings = self._bindings.values()
+        return [binding.subscription.text for binding in bindings if binding.account_id == account_id]
+
     def tokens(self) -> set[str]:
         """The tokens that asked for any."""
         return {binding.token for binding in self._bindings.values()}
