@@ -23,7 +23,8 @@ class Gatekeeper(Judge, Protocol):
     """Who knows whose a token is."""
 
     async def identify(self, token: str, source: str) -> Identity:
-        """The identity of a token that comes from an address; raises `AuthFailure`."""
+        """The identity of a token that comes from an address. Raises `AuthFailure`, and `Unauthorized` for
+        one that opens no websocket."""
         ...
 
 
@@ -67,7 +68,8 @@ class Logins:
 
     async def use(self, token: str, in_use: Collection[str] = ()) -> Login:
         """Take a token, new or known; from now on it is the current one. ``in_use``: those that are
-        still needed. Raises `AuthFailure`, `Unauthorized` for too many, and what the store raises."""
+        still needed. Raises `AuthFailure`, `Unauthorized` for too many and for guests, and what the store
+        raises."""
         login = self._logins.get(token)
         if login is None:
             login = await self._new(token, in_use)
