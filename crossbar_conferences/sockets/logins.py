@@ -93,7 +93,8 @@ class Logins:
         if len(self._logins) >= MAX_TOKENS:
             raise Unauthorized("too many tokens")
         right = Right(token, self._source)
-        hold = await self._reviews.hold(right, partial(self._keeper.rule, right), partial(self._ended, token))
+        rule, ended = partial(self._keeper.rule, right), partial(self._ended, token)
+        hold = await self._reviews.hold(right, rule, ended, identity.account_id)
         login = self._logins[token] = Login(token, identity, hold)
         return login
 

@@ -115,7 +115,7 @@ class Subscriptions:
         holds: list[Hold] = []
         try:
             for subscription in new:
-                holds.append(await self._right(subscription, token))
+                holds.append(await self._right(subscription, token, account_id))
             ended = next((hold.reason for hold in holds if hold.reason is not None), None)
             if ended is not None:
                 raise Unauthorized(ended)
@@ -159,11 +159,10 @@ class Subscriptions:
         self.drop(gone)
         return gone
 
-    async def _right(self, subscription: Subscription, token: str) -> Hold:
+    async def _right(self, subscription: Subscription, token: str, account_id: str) -> Hold:
         right = right_to(token, self._source, subscription)
-        return await self._reviews.hold(
-            right, partial(self._judge.rule, right), partial(self._ended, subscription, token)
-        )
+        ended = partial(self._ended, subscription, token)
+        return await self._reviews.hold(right, partial(self._judge.rule, right), ended, account_id)
 
     def _ended(self, subscription: Subscription, token: str, reason: str) -> None:
         found = self.find(subscription)
