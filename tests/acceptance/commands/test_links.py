@@ -107,6 +107,20 @@ async def test_an_accounts_own_domain_comes_first(domain: World) -> None:
         await domain.erase(account_database(account), "whitelabel")
 
 
+async def test_what_is_no_account_above_has_no_domain(domain: World) -> None:
+    """A tree with anything but accounts in it, which nobody checks where it is stored, is no error."""
+    conference_id, _ = await _shareable(domain)
+    database = account_database(domain.account)
+    before = await domain.store.get(database, domain.account)
+    await domain.write(database, {**before, "pvt_tree": ["", "..", "x" * 33, {}, [], 1, None]})
+    try:
+        answer = await _link(domain, conference_id)
+        assert (answer.status, answer.data["link"].partition("?")[0]) == (201, DOMAIN)
+    finally:
+        stored = await domain.store.get(database, domain.account)
+        await domain.write(database, {**stored, "pvt_tree": before["pvt_tree"]})
+
+
 @pytest.mark.parametrize(
     ("fields", "key", "message"),
     [
