@@ -332,7 +332,7 @@ class Service:
             channel_timeout=settings.search_timeout_ms / 1000,
             channel_category=settings.channel_query_category,
         )
-        repeats = Repeats(self.keys)
+        repeats = Repeats(self.keys, standing)
         actions = Actions(
             reader,
             self.executor,

@@ -147,7 +147,12 @@ class Actions:
             await self._show_dial(exchange, plan)
             return
         exchange.waits()
-        answer.data = await self.dialer.carry_out(plan, exchange.request_id)
+        try:
+            answer.data = await self.dialer.carry_out(
+                plan, exchange.request_id, self.standing.command(exchange)
+            )
+        except Unauthorized as refusal:
+            raise error_of(refusal) from None
 
     async def _show_dial(self, exchange: Exchange, plan: DialPlan) -> None:
         message = plan.message(await self.dialer.zone(plan), exchange.request_id)

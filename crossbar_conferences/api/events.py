@@ -37,11 +37,13 @@ class EventsHandler:
         await self.reader.sighting(exchange)
         found = credentials.find(exchange)
         assert found is not None
+        assert exchange.identity is not None
         watch = self.standing.stream(exchange)
         # It may be long, and a stream lasts.
         exchange.forget_body()
         seen = guests.seen if exchange.is_guest else everything
-        viewer = Viewer(exchange.account_id, limited_as(exchange.client_ip), found.text, seen=seen)
+        share = exchange.identity.share
+        viewer = Viewer(share, limited_as(exchange.client_ip), found.text, seen=seen)
         try:
             place = self.streams.enter(viewer)
         except PlaceRefused as refusal:

@@ -27,7 +27,7 @@ from ..clock import Clock
 from ..conference.isolation import is_conference_id
 from ..conference.validation import validate
 from ..store.documents import Documents
-from ..store.names import account_database
+from ..store.names import account_database, is_account_id
 from ..store.port import DatabaseMissing, DocumentMissing
 from .errors import ApiError, bad_identifier, validation_error
 from .exchange import Exchange
@@ -52,7 +52,7 @@ class Links:
     async def domain(self, account: Mapping[str, Any]) -> str | None:
         """Where the account's links lead to: its own whitelabel, its ancestors', the system's."""
         tree = account.get("pvt_tree")
-        ancestors = [entry for entry in tree if isinstance(entry, str)] if isinstance(tree, list) else []
+        ancestors = [entry for entry in tree if is_account_id(entry)] if isinstance(tree, list) else []
         for account_id in [account["_id"], *reversed(ancestors)]:
             document = await live_document(self.reads, account_database(account_id), "whitelabel")
             found = document.get("conference_public_domain") if document else None

@@ -69,7 +69,8 @@ class ParticipantHandler:
         wanted = exchange.parameters["participant_id"]
         for member in presentation.participants(room, self.reader.now()):
             # Compared as text, so 02 is nobody (recorded).
-            if str(member["participant_id"]) == wanted:
+            number = member["participant_id"]
+            if number is not None and str(number) == wanted:
                 return member
         if exchange.answer.metadata.get("source") in ("events", "search"):
             raise bad_participant(int(wanted) if wanted.isdecimal() and len(wanted) < 16 else wanted)

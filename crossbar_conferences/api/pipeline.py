@@ -218,7 +218,7 @@ class Pipeline:
         exchange.wants_csv = representation.csv
         exchange.negotiated = True
         if exchange.identity is not None:
-            place.claim(exchange.identity.account_id)
+            place.claim(exchange.identity.share)
         if route.name in self.streamers:
             patience.end()
             return await self.streamers[route.name](exchange, request)

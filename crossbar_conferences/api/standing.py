@@ -71,7 +71,8 @@ class Standing:
                 raise Denied(error, REVOKED) from None
 
         key = (found, claimed, bare.client_ip, bare.verb, bare.path, reads)
-        return partial(self.reviews.holding, key, decide)
+        share = exchange.identity.share if exchange.identity is not None else ""
+        return partial(self.reviews.holding, key, decide, owner=share)
 
     async def _decide(
         self,

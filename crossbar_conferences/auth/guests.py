@@ -92,7 +92,8 @@ class GuestTokens:
             "account_id": account_id,
             "conference_id": conference_id,
             "binding": binding(key.secret, account_id, conference_id, member_pins(conference)),
-            "scope": scope,
+            # A stored text, which may hold half a surrogate pair.
+            "scope": scope.encode(errors="replace").decode(),
             "exp": int(self._clock() + kept),
         }
         return jwt.encode_own(claims, key.secret, key.key_id)

@@ -57,6 +57,12 @@ class Identity:
         return self.conference_id is not None
 
     @property
+    def share(self) -> str:
+        """In whose name is counted what the caller takes of anything bounded: guests, who are strangers,
+        never take what the account's own people need."""
+        return f"{self.account_id} guests" if self.is_guest else self.account_id
+
+    @property
     def original_account_id(self) -> str | None:
         """Goes into a saved document's ``pvt_original_auth_account_id``."""
         return self._text("original_account_id")

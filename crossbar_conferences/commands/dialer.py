@@ -5,6 +5,7 @@ Source: dial.md 2, 5.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ from ..kapi import call
 from ..kapi import conference as messages
 from ..live.port import Live
 from ..store.documents import Documents
+from .executor import Watch
 
 log = structlog.get_logger(__name__)
 
@@ -69,13 +71,16 @@ class Dialer:
             log.info("endpoint_skipped", position=skipped.position, reason=skipped.reason)
         return plan_dial(request, resolved, context)
 
-    async def carry_out(self, plan: DialPlan, request_id: str) -> dict[str, Any]:
-        """What the media side made of it; every failure is an answer too (dial.md 5.4)."""
+    async def carry_out(self, plan: DialPlan, request_id: str, watch: Watch) -> dict[str, Any]:
+        """What the media side made of it; every failure is an answer too (dial.md 5.4).
+
+        ``watch`` keeps the right of whoever waits under review: when that ends, nobody has answered."""
         zone = await self.zone(plan)
         message = plan.message(zone, request_id)
         try:
-            reply = await self._bus.call(message, messages.is_dial_answer, plan.timeout_ms / 1000)
-        except CallTimeout:
+            async with asyncio.timeout(None) as until, watch(lambda reason: until.reschedule(0.0)):
+                reply = await self._bus.call(message, messages.is_dial_answer, plan.timeout_ms / 1000)
+        except (CallTimeout, TimeoutError):
             return dial_answer(None)
         except BrokerUnavailable:
             raise

@@ -17,7 +17,7 @@ from ..conference.confirmation import Confirmation
 from ..conference.rooms import Room
 from ..kapi.messages import Origin, Outgoing
 from ..live.feed import EventFeed, Heard
-from ..live.port import Live
+from ..live.port import Live, Sighting
 
 
 @dataclass(slots=True)
@@ -107,22 +107,24 @@ class Executor:
         await self._feed.hold(account_id)
         try:
             with self._waiting(account_id, plan.confirms) as waiter:
-                ended = await self._wait(plan, waiter, wait, watch)
+                seen = await self._wait(plan, waiter, wait, watch, (account_id, conference_id))
             confirmed = waiter.is_proved
-            if ended:
-                return self._counted(Outcome(confirmed and plan.reaches_all, None, ended=True))
-            sighting = await self._live.conference(account_id, conference_id, fresh=not confirmed)
         finally:
             await self._feed.release(account_id)
-        room = sighting.room(conference_id)
+        if seen is None:
+            return self._counted(Outcome(confirmed and plan.reaches_all, None, ended=True))
+        room = seen.room(conference_id)
         # What is known in part, or not at all, proves nothing.
-        if not confirmed and sighting.known:
+        if not confirmed and seen.known:
             # The event may be among those that the operator does not publish: look at the state.
             confirmed = all(confirm.holds(room) is True for confirm in waiter.open)
         return self._counted(Outcome(confirmed and plan.reaches_all, room))
 
-    async def _wait(self, plan: Plan, waiter: _Waiter, seconds: float, watch: Watch | None) -> bool:
-        """Publish and wait for the proof; whether the right to wait for it has ended."""
+    async def _wait(
+        self, plan: Plan, waiter: _Waiter, seconds: float, watch: Watch | None, where: tuple[str, str]
+    ) -> Sighting | None:
+        """Publish and wait for the proof; how things are then in a conference (``where``: its account and
+        id), ``None`` when the right to know that has ended."""
         ended = asyncio.Event()
 
         def end(reason: str) -> None:
@@ -132,7 +134,11 @@ class Executor:
         async with watch(end) if watch is not None else nullcontext():
             await self._publish(plan)
             await _within(seconds, waiter)
-            return ended.is_set()
+            if ended.is_set():
+                return None
+            # To look takes its time too, in which the right may end.
+            sighting = await self._live.conference(*where, fresh=not waiter.is_proved)
+            return None if ended.is_set() else sighting
 
     async def _publish(self, plan: Plan) -> None:
         for message in plan.messages:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
@@ -35,6 +36,9 @@ Answer = TypeVar("Answer")
 
 #: An account and a key.
 Name = tuple[str, str]
+
+#: Gives the context in which a request waits for another one.
+Waits = Callable[[], AbstractAsyncContextManager[object]]
 
 
 class KeyReused(CrossbarConferencesError):
@@ -148,10 +152,6 @@ class _Running(Generic[Answer]):
     task: asyncio.Task[tuple[Answer, bool]]
 
 
-def _nothing() -> None:
-    pass
-
-
 class IdempotencyKeys(Generic[Answer]):
     """Answers by account and key. ``keep`` in seconds; at most ``limit`` keys, and answers of ``size``
     bytes."""
@@ -185,37 +185,52 @@ class IdempotencyKeys(Generic[Answer]):
         key: str,
         fingerprint: str,
         work: Callable[[], Awaitable[Answer]],
-        waits: Callable[[], None] = _nothing,
+        waits: Waits = nullcontext,
     ) -> tuple[Answer, bool]:
         """The answer of the first request under this key, and whether this is a repetition.
 
         A request that failed is forgotten: the next one under its key tries again. A caller that
-        is cancelled does not end work that others wait for. ``waits`` is called before this waits for
-        another request. Raises `KeyReused`, `AnswerUnknown`, and what ``waits`` raises."""
+        is cancelled does not end work that others wait for. ``waits`` gives a context in which this waits
+        for another request. Raises `KeyReused`, `AnswerUnknown`, and what the context raises."""
         name = (account_id, key)
         running = self._running.get(name)
         if running is not None:
             if running.fingerprint != fingerprint:
                 raise KeyReused
-            waits()
-            answer, _ = await asyncio.shield(running.task)
+            async with waits():
+                answer, _ = await asyncio.shield(running.task)
             return answer, True
         known = self._remembered.find(name, fingerprint)
         if known is not None:
             return self._packing.unpack(known), True
-        if self._claims is not ALONE:
-            # Another process may have it in hand.
-            waits()
-        task = asyncio.create_task(self._first(name, fingerprint, work), name="idempotent_request")
-        self._running[name] = _Running(fingerprint, task)
-        task.add_done_callback(lambda done: self._over(name, done))
-        return await asyncio.shield(task)
+        if self._claims is ALONE:
+            return await asyncio.shield(self._begun(name, fingerprint, work))
+        # Another process may have it in hand.
+        async with waits():
+            # To come in may have taken time, and another have come in and be done meanwhile.
+            other = self._running.get(name)
+            if other is not None and other.fingerprint != fingerprint:
+                raise KeyReused
+            if other is not None:
+                return (await asyncio.shield(other.task))[0], True
+            known = self._remembered.find(name, fingerprint)
+            if known is not None:
+                return self._packing.unpack(known), True
+            return await asyncio.shield(self._begun(name, fingerprint, work))
 
     async def close(self) -> None:
         """End what is still running."""
         await end(*(running.task for running in self._running.values()))
         self._running.clear()
         self._remembered.clear()
+
+    def _begun(
+        self, name: Name, fingerprint: str, work: Callable[[], Awaitable[Answer]]
+    ) -> asyncio.Task[tuple[Answer, bool]]:
+        task = asyncio.create_task(self._first(name, fingerprint, work), name="idempotent_request")
+        self._running[name] = _Running(fingerprint, task)
+        task.add_done_callback(lambda done: self._over(name, done))
+        return task
 
     async def _first(
         self, name: Name, fingerprint: str, work: Callable[[], Awaitable[Answer]]

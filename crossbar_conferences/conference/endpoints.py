@@ -227,7 +227,7 @@ def _inline_legs(element: JSONObject, context: DialContext) -> list[dict[str, An
 
 def _document_legs(document_id: str, context: DialContext) -> list[dict[str, Any]]:
     document = context.documents.get(document_id)
-    if document is None or document.get("pvt_type") not in _BUILDABLE_TYPES:
+    if document is None or text_at(document, "pvt_type") not in _BUILDABLE_TYPES:
         raise _Refused("no such device or user")
     if is_true(document.get("pvt_deleted")):
         raise _Refused("deleted")

@@ -48,8 +48,12 @@ class SocketGuard:
     ownership: Ownership
 
     async def identify(self, token: str, source: str) -> Identity:
-        """The identity of a token that comes from an address; raises `AuthFailure`."""
+        """The identity of a token that comes from an address. Raises `AuthFailure`, and `Unauthorized` for
+        a guest's."""
         identity = await self.auth.authenticate(_KIND, token)
+        if identity.is_guest:
+            # It is for one conference, over HTTP (api/gate.py).
+            raise Unauthorized("unauthorized account id")
         await self.auth.check_proxies(identity, [source])
         return identity
 
@@ -66,13 +70,12 @@ class SocketGuard:
         return Ruling(
             _until(identity, until),
             dependencies(identity, *accounts),
-            right.follows or identity.conference_id,
+            right.follows,
         )
 
     async def _may_see(self, identity: Identity, account_id: str, right: Right) -> Document:
         requested = await self.auth.account(account_id)
-        if requested is None or identity.conference_id is not None:
-            # A guest's token is for one conference, over HTTP (api/gate.py).
+        if requested is None:
             raise Unauthorized("unauthorized account id")
         for path in right.paths:
             try:

@@ -23,7 +23,8 @@ class Gatekeeper(Judge, Protocol):
     """Who knows whose a token is."""
 
     async def identify(self, token: str, source: str) -> Identity:
-        """The identity of a token that comes from an address; raises `AuthFailure`."""
+        """The identity of a token that comes from an address. Raises `AuthFailure`, and `Unauthorized` for
+        one that opens no websocket."""
         ...
 
 
@@ -67,7 +68,8 @@ class Logins:
 
     async def use(self, token: str, in_use: Collection[str] = ()) -> Login:
         """Take a token, new or known; from now on it is the current one. ``in_use``: those that are
-        still needed. Raises `AuthFailure`, `Unauthorized` for too many, and what the store raises."""
+        still needed. Raises `AuthFailure`, `Unauthorized` for too many and for guests, and what the store
+        raises."""
         login = self._logins.get(token)
         if login is None:
             login = await self._new(token, in_use)
@@ -91,7 +93,8 @@ class Logins:
         if len(self._logins) >= MAX_TOKENS:
             raise Unauthorized("too many tokens")
         right = Right(token, self._source)
-        hold = await self._reviews.hold(right, partial(self._keeper.rule, right), partial(self._ended, token))
+        rule, ended = partial(self._keeper.rule, right), partial(self._ended, token)
+        hold = await self._reviews.hold(right, rule, ended, identity.account_id)
         login = self._logins[token] = Login(token, identity, hold)
         return login
 

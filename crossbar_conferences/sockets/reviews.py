@@ -10,14 +10,15 @@ is decided once for all of them, again
 - and every minute, whether anything was heard or not.
 
 However many changes come, and however many hold something, so many matters at most are decided in a
-second. One that cannot be decided, since the store is away, is tried again for some minutes.
+second, those of each account in turn. One that cannot be decided, since the store is away, is tried
+again for some minutes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -72,6 +73,7 @@ Watch = Callable[[OnEnd], AbstractAsyncContextManager[object]]
 class _Matter:
     key: Hashable
     decide: Decide
+    owner: str
     ruling: Ruling | None = None
     holds: set[Hold] = field(default_factory=set)
     timer: asyncio.TimerHandle | None = None
@@ -135,8 +137,8 @@ class Reviews:
         #: What changed since the last round: database and conference, or any document of it.
         self._changed: set[tuple[str, str | None]] = set()
         self._everything = False
-        #: What is to be decided, in the order in which that came up.
-        self._due: dict[_Matter, None] = {}
+        #: What is to be decided: of each account in the order in which that came up, accounts in turn.
+        self._due: dict[str, dict[_Matter, None]] = {}
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -153,13 +155,14 @@ class Reviews:
         for matter in self._matters.values():
             _stop(matter)
 
-    async def hold(self, key: Hashable, decide: Decide, on_end: OnEnd) -> Hold:
-        """Decide a matter and keep it under review. Raises what ``decide`` raises.
+    async def hold(self, key: Hashable, decide: Decide, on_end: OnEnd, owner: str = "") -> Hold:
+        """Decide a matter and keep it under review. Raises what ``decide`` raises. ``owner``: the account
+        whose matters have their turns among those of others.
 
         A change that is heard meanwhile has it decided once more."""
         matter = self._matters.get(key)
         if matter is None:
-            matter = self._matters[key] = _Matter(key, decide)
+            matter = self._matters[key] = _Matter(key, decide, owner)
             self._open.add(matter)
         hold = Hold(self, matter, on_end)
         matter.holds.add(hold)
@@ -175,9 +178,11 @@ class Reviews:
         return hold
 
     @asynccontextmanager
-    async def holding(self, key: Hashable, decide: Decide, on_end: OnEnd) -> AsyncIterator[Hold]:
+    async def holding(
+        self, key: Hashable, decide: Decide, on_end: OnEnd, owner: str = ""
+    ) -> AsyncIterator[Hold]:
         """`hold` for as long as the ``with`` block lasts."""
-        hold = await self.hold(key, decide, on_end)
+        hold = await self.hold(key, decide, on_end, owner)
         try:
             yield hold
         finally:
@@ -204,30 +209,45 @@ class Reviews:
             await self._wake.wait()
             self._wake.clear()
             self._note_changes()
-            batch = [matter for matter, _ in zip(self._due, range(self._batch), strict=False)]
-            for matter in batch:
-                del self._due[matter]
-            await asyncio.gather(*map(self._review, batch))
+            await asyncio.gather(*map(self._review, self._next()))
             if self._due:
                 self._wake.set()
             await asyncio.sleep(self._pause)
+
+    def _next(self) -> list[_Matter]:
+        """A batch: one matter of each account in turn, so that nobody waits for all that another holds."""
+        batch: list[_Matter] = []
+        while self._due and len(batch) < self._batch:
+            owner = next(iter(self._due))
+            waiting = self._due.pop(owner)
+            batch.append(next(iter(waiting)))
+            del waiting[batch[-1]]
+            if waiting:
+                self._due[owner] = waiting
+        return batch
+
+    def _call(self, matters: Iterable[_Matter]) -> None:
+        for matter in matters:
+            self._due.setdefault(matter.owner, {})[matter] = None
 
     def _note_changes(self) -> None:
         changed, self._changed = self._changed, set()
         if self._everything:
             self._everything = False
-            self._due.update(dict.fromkeys(self._matters.values()))
+            self._call(self._matters.values())
             return
         conferences: dict[str, set[str | None]] = {}
         for database, conference_id in changed:
             conferences.setdefault(database, set()).add(conference_id)
         for database, ids in conferences.items():
             # One pass for a database, however many of its documents have changed.
-            for matter in self._by_database.get(database, ()):
-                if None in ids or (matter.ruling is not None and matter.ruling.conference_id in ids):
-                    self._due[matter] = None
+            self._call(
+                matter
+                for matter in self._by_database.get(database, ())
+                if None in ids or (matter.ruling is not None and matter.ruling.conference_id in ids)
+            )
         if changed:
-            self._due.update(dict.fromkeys(self._open))
+            self._call(self._open)
 
     async def _review(self, matter: _Matter) -> None:
         if not matter.holds:
@@ -275,7 +295,7 @@ class Reviews:
         if matter.ruling is not None and self._clock() >= matter.ruling.until:
             self._end(matter, EXPIRED)
             return
-        self._due[matter] = None
+        self._call([matter])
         self._wake.set()
 
     def _end(self, matter: _Matter, reason: str) -> None:
@@ -293,7 +313,10 @@ class Reviews:
     def _forget(self, matter: _Matter) -> None:
         _stop(matter)
         self._unfile(matter)
-        self._due.pop(matter, None)
+        waiting = self._due.get(matter.owner, {})
+        waiting.pop(matter, None)
+        if not waiting:
+            self._due.pop(matter.owner, None)
         if self._matters.get(matter.key) is matter:
             del self._matters[matter.key]
 

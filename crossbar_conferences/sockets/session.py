@@ -92,9 +92,10 @@ class Session:
         return self.subscriptions.texts
 
     def describe(self) -> dict[str, Any]:
-        """The session as the list of sessions shows it (realtime-ui-tests.md A.11)."""
+        """The session as its account's list of sessions shows it (realtime-ui-tests.md A.11)."""
         shown = {
-            "bindings": self.bindings[:SHOWN],
+            # Tokens of other accounts may have come in: what they follow is not this account's business.
+            "bindings": self.subscriptions.texts_of(self.account_id)[:SHOWN],
             "websocket_session_id": self.id,
             "timestamp": gregorian_seconds(self.started),
             "name": self.name,
@@ -212,6 +213,10 @@ class Session:
         except CrossbarConferencesError:
             self.subscriptions.drop(added)
             raise
+        if any(self.subscriptions.find(one) is None for one in wanted):
+            # Meanwhile the right to it has ended.
+            self.subscriptions.drop(added)
+            raise Unauthorized("not allowed any more")
         # From here on nothing waits, so nothing is pushed out of its order.
         self.subscriptions.attach(wanted)
         texts = self._texts([one.text for one in wanted])

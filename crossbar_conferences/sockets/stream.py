@@ -55,9 +55,9 @@ def everything(kind: Literal["event", "room"], shown: Mapping[str, Any]) -> Mapp
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """For whom a stream is: whose places it takes, and what may be seen."""
+    """For whom a stream is: whose places it takes (``share``), and what may be seen."""
 
-    account_id: str
+    share: str
     address: str
     token: str = field(repr=False)
     seen: Seen = everything
@@ -131,7 +131,7 @@ class EventStreams:
             if self._closing:
                 raise PlaceRefused("all")
             self._places.enter(viewer.address, place)
-            self._places.claim(place, viewer.account_id, viewer.token)
+            self._places.claim(place, viewer.share, viewer.token)
         except PlaceRefused:
             self.refused += 1
             place.leave()
@@ -152,7 +152,7 @@ class EventStreams:
             headers={**headers, "content-type": "text/event-stream", "cache-control": "no-store"}
         )
         limits = self._limits
-        outbox = Outbox(limits.queue, limits.queue_bytes, self._waiting, viewer.account_id)
+        outbox = Outbox(limits.queue, limits.queue_bytes, self._waiting, viewer.share)
         stream = _Stream(outbox, subscription, looker, viewer, request.transport)
         self._streams.add(stream)
         try:

@@ -91,6 +91,11 @@ class Subscriptions:
         """The client's own texts, in order of subscribing."""
         return [binding.subscription.text for binding in self._bindings.values()]
 
+    def texts_of(self, account_id: str | None) -> list[str]:
+        """Those that an account's tokens asked for."""
+        bindings = self._bindings.values()
+        return [binding.subscription.text for binding in bindings if binding.account_id == account_id]
+
     def tokens(self) -> set[str]:
         """The tokens that asked for any."""
         return {binding.token for binding in self._bindings.values()}
@@ -110,7 +115,7 @@ class Subscriptions:
         holds: list[Hold] = []
         try:
             for subscription in new:
-                holds.append(await self._right(subscription, token))
+                holds.append(await self._right(subscription, token, account_id))
             ended = next((hold.reason for hold in holds if hold.reason is not None), None)
             if ended is not None:
                 raise Unauthorized(ended)
@@ -154,11 +159,10 @@ class Subscriptions:
         self.drop(gone)
         return gone
 
-    async def _right(self, subscription: Subscription, token: str) -> Hold:
+    async def _right(self, subscription: Subscription, token: str, account_id: str) -> Hold:
         right = right_to(token, self._source, subscription)
-        return await self._reviews.hold(
-            right, partial(self._judge.rule, right), partial(self._ended, subscription, token)
-        )
+        ended = partial(self._ended, subscription, token)
+        return await self._reviews.hold(right, partial(self._judge.rule, right), ended, account_id)
 
     def _ended(self, subscription: Subscription, token: str, reason: str) -> None:
         found = self.find(subscription)

@@ -122,6 +122,9 @@ async def test_people_without_a_number_are_shown_and_nothing_is_claimed(house: H
     assert (one.status, one.body["message"]) == (409, "participant_unknown_to_switch")
     other = await house.get(house.path(room, "participants", "99"))
     assert other.status == 200
+    # Who has no number is not found under the word for that either.
+    nobody = await house.get(house.path(room, "participants", "None"))
+    assert (nobody.status, nobody.data) == (200, {})
     everybody = await house.put(house.path(room, "participants") + "?wait=500", {"action": "mute"})
     assert (everybody.status, _metadata(everybody)["confirmed"]) == (202, False)
     unlocked = await house.put(house.path(room) + "?wait=500", {"action": "unlock", "data": {}})

@@ -195,6 +195,43 @@ async def test_everything_ends_with_its_token(world: World, connect: Connect) ->
     assert await again.errors("subscribe", asked) == [f"failed to authenticate token {who.token}"]
 
 
+async def test_a_repetition_ends_with_its_own_token(world: World) -> None:
+    """Whoever waits for another's request under the same Idempotency-Key is told nothing once its own
+    token is over; the other goes on waiting, and is."""
+    silent = await world.create()
+    room = await world.start_room(silent, "name=Ann")
+    headers = {"Idempotency-Key": secrets.token_hex(8)}
+    async with beside(world, wait_limit_ms="30000") as patient:
+        who = await person(world, expires_in=3.0)
+        asked = {"wait": "30000", "headers": headers}
+        await world.cluster.perform(["fault", "all", "ignore-commands", "on"])
+        first = asyncio.create_task(patient.act(silent, "lock", **asked))
+        await patient.eventually(lambda: patient.service.executor._waiters)
+        second = await patient.act(silent, "lock", who=who.token, **asked)
+        assert second.status == 401, second.text
+        assert "participants" not in second.text
+        assert not first.done()
+        await world.cluster.perform(["fault", "all", "ignore-commands", "off"])
+        await world.cluster.perform(["lock", silent])
+        answer = await first
+        assert (answer.status, len(answer.data["participants"])) == (200, len(room.members)), answer.text
+
+
+async def test_a_dial_ends_with_its_token(world: World) -> None:
+    """What becomes of its legs is not told any more: to its caller nobody has answered."""
+    conference_id = await world.create()
+    await world.cluster.perform(["fault", "all", "silent", "on"])
+    try:
+        async with beside(world) as other:
+            who = await person(world, expires_in=3.0)
+            data = {"endpoints": ["2600123456"], "timeout": 60}
+            async with asyncio.timeout(PATIENCE):
+                answer = await other.act(conference_id, "dial", data, who=who.token)
+            assert (answer.status, answer.data["status"]) == (202, "error"), answer.text
+    finally:
+        await world.cluster.perform(["fault", "all", "silent", "off"])
+
+
 @pytest.mark.parametrize("what", ["deleted", "secret", "gone"])
 async def test_everything_ends_with_its_user(world: World, connect: Connect, what: str) -> None:
     """A user who is deleted, or whose secret is a new one since the password is, hears nothing more."""

@@ -6,12 +6,15 @@ import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
 from typing import Any
 
+import aiohttp
 import jwt
 import pytest
 import pytest_asyncio
 
+from crossbar_conferences.api.load import Place
 from crossbar_conferences.auth import StoreDocuments, mint
 from crossbar_conferences.auth.guest_keys import GuestKeys
 from crossbar_conferences.store.memory import MemoryStore
@@ -102,6 +105,20 @@ async def test_an_accounts_own_domain_comes_first(domain: World) -> None:
         assert answer.data["link"].startswith(f"{place}?auth=")
     for account in written:
         await domain.erase(account_database(account), "whitelabel")
+
+
+async def test_what_is_no_account_above_has_no_domain(domain: World) -> None:
+    """A tree with anything but accounts in it, which nobody checks where it is stored, is no error."""
+    conference_id, _ = await _shareable(domain)
+    database = account_database(domain.account)
+    before = await domain.store.get(database, domain.account)
+    await domain.write(database, {**before, "pvt_tree": ["", "..", "x" * 33, {}, [], 1, None]})
+    try:
+        answer = await _link(domain, conference_id)
+        assert (answer.status, answer.data["link"].partition("?")[0]) == (201, DOMAIN)
+    finally:
+        stored = await domain.store.get(database, domain.account)
+        await domain.write(database, {**stored, "pvt_tree": before["pvt_tree"]})
 
 
 @pytest.mark.parametrize(
@@ -332,14 +349,35 @@ async def test_what_a_guest_may_do(domain: World) -> None:
     assert (await domain.document(conference_id))["name"] == name
 
 
+async def test_guests_take_no_place_of_the_accounts_own(
+    domain: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Strangers with a link may fill their own share of streams and requests, and no other."""
+    conference_id, _ = await _shareable(domain)
+    token = (await _link(domain, conference_id)).data["link"].partition("?auth=")[2]
+    claimed: list[str] = []
+    monkeypatch.setattr(Place, "claim", lambda place, whose: claimed.append(whose))
+    for who in (token, "boss"):
+        assert (await domain.call("GET", domain.path(conference_id), who=who, fresh="true")).status == 200
+    assert claimed[1] == domain.account != claimed[0]
+    async with beside(domain, websocket_sessions_per_account="2") as other, AsyncExitStack() as open_ones:
+        url = other.service.base_url + other.path(conference_id, "events")
+        for whose, status in ((token, 200), (token, 200), (token, 429), (domain.tokens["boss"], 200)):
+            stream = await open_ones.enter_async_context(other.http.get(url, headers={"X-Auth-Token": whose}))
+            assert stream.status == status
+
+
 async def test_a_guests_token_opens_no_websocket(domain: World) -> None:
-    """Guests look over HTTP only."""
+    """Guests look over HTTP only; no session of theirs counts among the account's, or is listed there."""
     conference_id, _ = await _shareable(domain)
     token = (await _link(domain, conference_id)).data["link"].partition("?auth=")[2]
     async with domain.http.ws_connect(domain.service.ws_url) as socket:
         data = {"account_id": domain.account, "binding": f"conference.event.{conference_id}.*"}
         await socket.send_json({"action": "subscribe", "auth_token": token, "data": data})
         assert (await socket.receive_json(timeout=10))["status"] == "error"
+        assert domain.service.sockets.of_account(domain.account) == []
+    with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
+        await domain.http.ws_connect(domain.service.ws_url, headers={"Authorization": f"Bearer {token}"})
 
 
 async def test_a_guest_of_a_parent_is_no_guest_of_a_child(domain: World) -> None:

@@ -104,6 +104,13 @@ async def test_a_guest_is_known_by_its_token(world: World, room: AuthRoom) -> No
         await room.authenticate("x-auth-token", token, OTHER)
 
 
+async def test_a_scope_may_be_any_stored_text(world: World, room: AuthRoom) -> None:
+    """Half a surrogate pair in the operator's setting is no error, and the token is as good as any."""
+    conference = world.databases[database(MAIN)][ROOM]
+    token = await room.guests.token(MAIN, conference, scope="a\ud800", seconds=SECONDS)
+    assert (await room.authenticate("bearer", token)).scope == "a?"
+
+
 async def test_kazoo_has_no_use_for_it(world: World, room: AuthRoom) -> None:
     """Another algorithm, looked at first, so that Kazoo makes no key of that name; another issuer."""
     token = await token_of(room, world)

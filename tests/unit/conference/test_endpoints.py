@@ -204,6 +204,8 @@ UNDIALABLE: dict[str, dict[str, Any] | None] = {
     "disabled user": {**DOCUMENTS[U1], "enabled": False},
     "voicemail box": {"pvt_type": "vmbox", "sip": {"username": "x"}},
     "group": {"pvt_type": "group"},
+    "a list for a type": {"pvt_type": [], "sip": {"username": "x"}},
+    "an object for a type": {"pvt_type": {"device": 1}, "sip": {"username": "x"}},
     "unknown id": None,
 }
 

@@ -55,9 +55,9 @@ class Desk:
     now: list[float]
     ended: list[str] = field(default_factory=list)
 
-    async def hold(self, judge: Judge, key: str = "key") -> Hold:
+    async def hold(self, judge: Judge, key: str = "key", owner: str = "") -> Hold:
         """Hold a matter."""
-        return await self.reviews.hold(key, judge.decide, self.ended.append)
+        return await self.reviews.hold(key, judge.decide, self.ended.append, owner)
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Wait for something that nobody announces."""
@@ -273,3 +273,23 @@ def test_nothing_that_is_refused_goes_on(steps: list[tuple[str, Any]]) -> None:
             assert len(desk.reviews) == 0 and not desk.reviews._by_database and not desk.reviews._due
 
     asyncio.run(play())
+
+
+async def test_nobody_waits_for_all_that_another_account_holds() -> None:
+    """One account holds a thousand rights and has them decided again; another's revoked one ends after
+    one or two rounds, not after a hundred."""
+    async with running(batch=10) as desk:
+        many, one = Judge(), Judge(Ruling(databases=frozenset({"other"})))
+        for number in range(1_000):
+            await desk.hold(many, f"many {number}", "many")
+        await desk.hold(one, "one", "one")
+        one.failure = InvalidCredentials("identity_unknown")
+        decided = many.asked
+        desk.reviews.changed("db", "user", "user")
+        await desk.until(lambda: many.asked > decided)
+        decided = many.asked
+        desk.reviews.changed("other", "user", "user")
+        await desk.until(lambda: bool(desk.ended))
+        assert desk.ended == [REVOKED]
+        assert many.asked - decided <= 30
+        await desk.until(lambda: many.asked == 2_000)

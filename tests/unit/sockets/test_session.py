@@ -217,6 +217,47 @@ async def test_labels_are_shown_until_a_frame_without_them(world: HubWorld) -> N
     }
 
 
+async def test_the_list_of_sessions_shows_nothing_of_other_accounts(world: HubWorld) -> None:
+    """A session is listed for the account whose token opened it: what another account's token asked for
+    in it is not."""
+    session = world.session()
+    await subscribe(session, EVENTS)
+    await ask(session, "ping", name="ours", metadata={"floor": 2})
+    reply = await ask(
+        session,
+        "subscribe",
+        auth_token="other",
+        data={"account_id": OTHER, "binding": "conference.event.x.*"},
+    )
+    assert reply["status"] == "success"
+    assert session.bindings == [EVENTS, "conference.event.x.*"]
+    assert session.describe()["bindings"] == [EVENTS]
+
+
+async def test_what_ended_while_it_began_is_not_told(world: HubWorld) -> None:
+    """A token ends while the snapshot is being taken: neither that nor what was missed is pushed, though
+    the session goes on with another token."""
+    world.guard.running["room"] = Room("room", ACCOUNT, participants=(member(1),))
+    session = world.session()
+    await ask(session, "subscribe", auth_token="better", data={"binding": "object.*.*"})
+    await subscribe(session, "conference.event.other.*")
+
+    async def meanwhile() -> None:
+        world.guard.gone.add("good")
+        world.reviews.changed("db", "user", "user")
+        await world.settle()
+        assert len(session.logins) == 1
+
+    world.guard.meanwhile = meanwhile
+    frame = {"action": "subscribe", "auth_token": "good", "data": {"binding": EVENTS, "since": 0}}
+    await session.receive(orjson.dumps(frame))
+    told = frames(session)
+    assert [one["action"] for one in told if one["action"] != "ended"] == ["reply"]
+    (reply,) = (one for one in told if one["action"] == "reply")
+    assert errors(reply) == ["not allowed any more"]
+    assert not session.over.is_set()
+
+
 async def test_a_full_queue_ends_the_session_instead_of_growing(world: HubWorld) -> None:
     """What does not fit is not kept."""
     session = world.session(queue=3)
