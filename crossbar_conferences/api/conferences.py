@@ -100,6 +100,7 @@ class CollectionHandler:
             max_page_size=self.max_page_size,
             full_docs_allowed=config.allow_fetch_full_docs,
             now_gregorian=self._now(),
+            repeated=exchange.repeated,
         )
         rows, following = await self._rows(exchange, query)
         self.reader.ownership.owners.meet(exchange.account_id)
@@ -149,7 +150,7 @@ class CollectionHandler:
         """One page and the id that begins the next: read in bounded batches, never all at once."""
         owner = exchange.parameters.get("user_id")
         needs_documents = query.needs_documents or owner is not None
-        is_selective = bool(query.filters or query.ranges)
+        is_selective = bool(query.filters)
         wanted = query.page_size if query.paginate else None
         found: list[Row] = []
         start = query.start
