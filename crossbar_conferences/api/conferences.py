@@ -271,8 +271,7 @@ class DocumentHandler:
     async def _delete(self, exchange: Exchange) -> None:
         stored = exchange.answer.document
         assert stored is not None
-        exchange.answer.data = envelope.public(stored)
-        exchange.answer.metadata["deleted"] = True
+        envelope.show_deleted(exchange.answer, stored)
         soft = exchange.flag("should_soft_delete", default=True)
         gone = documents.deleted(stored, author(exchange), self._now()) if soft else stored
         if is_dry_run(exchange):

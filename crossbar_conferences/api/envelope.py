@@ -18,7 +18,7 @@ from .. import jsondeep
 from ..clock import iso8601
 from ..conference import guests
 from .errors import ApiError
-from .exchange import Exchange
+from .exchange import Answer, Exchange
 
 #: What may stand between the quotes of a tag (RFC 9110), without what is beyond ASCII.
 _TAG: Final = re.compile(r"[!#-~]{1,128}")
@@ -100,10 +100,17 @@ def show_undone(exchange: Exchange) -> None:
     As crossbar does: the document that would be stored, or the one that would go (beside-kazoo.md 1)."""
     answer, prepared = exchange.answer, exchange.prepared
     would_be = isinstance(prepared, Mapping) and "_id" in prepared
-    answer.data = public(prepared if would_be else answer.document or {})
     answer.location = None
     if exchange.verb == "DELETE":
-        answer.metadata["deleted"] = True
+        show_deleted(answer, answer.document or {})
+    else:
+        answer.data = public(prepared if would_be else answer.document or {})
+
+
+def show_deleted(answer: Answer, document: Mapping[str, Any]) -> None:
+    """Answer with what goes: Kazoo 5 marks it in the metadata, the open core in the data."""
+    answer.data = {**public(document), "_read_only": {"deleted": True}}
+    answer.metadata["deleted"] = True
 
 
 def list_tag(exchange: Exchange) -> str:
