@@ -16,7 +16,8 @@ LIST: Path = ()
 @dataclass(frozen=True, slots=True)
 class Right:
     """That a token is good, from an address, and may see some paths of an account, or of
-    `ALL_ACCOUNTS`. ``follows``: a conference that must be the account's own, since its commands name no account."""
+    `ALL_ACCOUNTS`. ``follows``: a conference that must be the account's own, since its commands name
+    no account."""
 
     token: str = field(repr=False)
     source: str
