@@ -17,6 +17,7 @@ import orjson
 from .. import jsondeep
 from ..clock import iso8601
 from ..conference import guests
+from ..conference.document import is_live_figure
 from .errors import ApiError
 from .exchange import Answer, Exchange
 
@@ -151,8 +152,14 @@ def _opening(exchange: Exchange, frame: Frame, now: float) -> dict[str, Any]:
 
 
 def public(document: Mapping[str, Any]) -> dict[str, Any]:
-    """A document as ``data`` shows it: no private keys, with ``id`` (data.md 2.3)."""
-    shown = {key: value for key, value in document.items() if not key.startswith(("_", "pvt_"))}
+    """A document as ``data`` shows it: no private keys, with ``id`` (data.md 2.3).
+
+    Nor figures of a list that crossbar was sent back and stored: they were true then (beside-kazoo.md 6)."""
+    shown = {
+        key: value
+        for key, value in document.items()
+        if not key.startswith(("_", "pvt_")) and not is_live_figure(key, value)
+    }
     if document.get("_id") is not None:
         shown["id"] = document["_id"]
     return shown

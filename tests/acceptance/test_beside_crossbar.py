@@ -135,6 +135,27 @@ async def test_a_listed_room_says_what_it_is(house: House) -> None:
     await house.call("DELETE", house.path(made))
 
 
+async def test_figures_that_crossbar_stored_are_not_shown_and_go(house: House) -> None:
+    """A list item posted whole to crossbar: the true figures are shown, the next save drops those."""
+    made = await house.create(name="Sales", admins="a text of the client's own")
+    listed = (await house.get(house.path() + "?filter_name=Sales")).data[0]
+    stale = {"members": 9, "duration": 60, "is_locked": True}
+    stored = await house.stored(made)
+    await house.store.inner.put(house.database, {**stored, **stale})
+    house.service.cache.flush(house.database, made)
+    house.service.pages.flush(house.database)
+    shown = await house.get(house.path(made))
+    assert not stale.keys() & shown.data.keys()
+    assert shown.data["admins"] == "a text of the client's own"
+    again = (await house.get(house.path() + "?filter_name=Sales&full_docs=true")).data[0]
+    assert (again["members"], again["is_locked"]) == (listed["members"], listed["is_locked"]) == (0, False)
+    answer = await house.call("PATCH", house.path(made), {"data": {"name": "Sales", "custom": 1}})
+    assert answer.status == 200
+    kept = await house.stored(made)
+    assert not stale.keys() & kept.keys() and kept["admins"] == "a text of the client's own"
+    await house.call("DELETE", house.path(made))
+
+
 async def test_a_page_size_that_is_a_text_is_none(house: House) -> None:
     """``sup kapps_config set_default`` stores texts, and crossbar goes on with its default."""
     await house.empty()
