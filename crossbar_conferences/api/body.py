@@ -75,16 +75,27 @@ def too_large(limit: int) -> ApiError:
 
 
 def read_query(text: str) -> dict[str, Any]:
-    """A query string or form as a flat object; a key without ``=`` is ``True``.
+    """A query string or form as a flat object; a key without ``=`` is ``True``, of equal ones the first
+    counts, as in Kazoo.
 
     What cannot be decoded is kept as it stands; `check_query` refuses it.
     """
+    return read_parameters(text)[0]
+
+
+def read_parameters(text: str) -> tuple[dict[str, Any], list[tuple[str, Any]]]:
+    """`read_query`, and what it leaves out: parameters of a name that was there before."""
     values: dict[str, Any] = {}
+    repeated: list[tuple[str, Any]] = []
     for part in text.split("&"):
         key, equals, value = part.partition("=")
         if key:
-            values[_unescaped(key)] = _unescaped(value) if equals else True
-    return values
+            name, meant = _unescaped(key), _unescaped(value) if equals else True
+            if name in values:
+                repeated.append((name, meant))
+            else:
+                values[name] = meant
+    return values, repeated
 
 
 def unquoted(text: str) -> str:

@@ -100,6 +100,7 @@ class CollectionHandler:
             max_page_size=self.max_page_size,
             full_docs_allowed=config.allow_fetch_full_docs,
             now_gregorian=self._now(),
+            repeated=exchange.repeated,
         )
         rows, following = await self._rows(exchange, query)
         self.reader.ownership.owners.meet(exchange.account_id)
@@ -150,7 +151,7 @@ class CollectionHandler:
         """One page and the id that begins the next: read in bounded batches, never all at once."""
         owner = exchange.parameters.get("user_id")
         needs_documents = query.needs_documents or owner is not None
-        is_selective = bool(query.filters or query.ranges)
+        is_selective = bool(query.filters)
         wanted = query.page_size if query.paginate else None
         found: list[Row] = []
         start = query.start
@@ -271,8 +272,7 @@ class DocumentHandler:
     async def _delete(self, exchange: Exchange) -> None:
         stored = exchange.answer.document
         assert stored is not None
-        exchange.answer.data = envelope.public(stored)
-        exchange.answer.metadata["deleted"] = True
+        envelope.show_deleted(exchange.answer, stored)
         soft = exchange.flag("should_soft_delete", default=True)
         gone = documents.deleted(stored, author(exchange), self._now()) if soft else stored
         if is_dry_run(exchange):

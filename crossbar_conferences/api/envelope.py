@@ -17,8 +17,9 @@ import orjson
 from .. import jsondeep
 from ..clock import iso8601
 from ..conference import guests
+from ..conference.document import is_live_figure
 from .errors import ApiError
-from .exchange import Exchange
+from .exchange import Answer, Exchange
 
 #: What may stand between the quotes of a tag (RFC 9110), without what is beyond ASCII.
 _TAG: Final = re.compile(r"[!#-~]{1,128}")
@@ -100,10 +101,17 @@ def show_undone(exchange: Exchange) -> None:
     As crossbar does: the document that would be stored, or the one that would go (beside-kazoo.md 1)."""
     answer, prepared = exchange.answer, exchange.prepared
     would_be = isinstance(prepared, Mapping) and "_id" in prepared
-    answer.data = public(prepared if would_be else answer.document or {})
     answer.location = None
     if exchange.verb == "DELETE":
-        answer.metadata["deleted"] = True
+        show_deleted(answer, answer.document or {})
+    else:
+        answer.data = public(prepared if would_be else answer.document or {})
+
+
+def show_deleted(answer: Answer, document: Mapping[str, Any]) -> None:
+    """Answer with what goes: Kazoo 5 marks it in the metadata, the open core in the data."""
+    answer.data = {**public(document), "_read_only": {"deleted": True}}
+    answer.metadata["deleted"] = True
 
 
 def list_tag(exchange: Exchange) -> str:
@@ -144,8 +152,14 @@ def _opening(exchange: Exchange, frame: Frame, now: float) -> dict[str, Any]:
 
 
 def public(document: Mapping[str, Any]) -> dict[str, Any]:
-    """A document as ``data`` shows it: no private keys, with ``id`` (data.md 2.3)."""
-    shown = {key: value for key, value in document.items() if not key.startswith(("_", "pvt_"))}
+    """A document as ``data`` shows it: no private keys, with ``id`` (data.md 2.3).
+
+    Nor figures of a list that crossbar was sent back and stored: they were true then (beside-kazoo.md 6)."""
+    shown = {
+        key: value
+        for key, value in document.items()
+        if not key.startswith(("_", "pvt_")) and not is_live_figure(key, value)
+    }
     if document.get("_id") is not None:
         shown["id"] = document["_id"]
     return shown

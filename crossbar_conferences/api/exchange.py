@@ -6,7 +6,7 @@ handlers and turned into an HTTP response by ``pipeline.py``. Source: http.md 2,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +58,7 @@ class Exchange:
     path: str
     #: Path segments after the version, decoded, without empty ones at the end.
     tokens: tuple[str, ...]
-    #: A key without ``=`` has the value ``True``.
+    #: A key without ``=`` has the value ``True``; of a name that is there more than once, the first.
     query: Mapping[str, Any]
     headers: Mapping[str, str]
     client_ip: str
@@ -79,6 +79,8 @@ class Exchange:
     #: Names from the path: account_id, user_id, conference_id, participant_id, session_id.
     parameters: Mapping[str, str] = field(default_factory=dict)
     allowed: tuple[str, ...] | None = None
+    #: Parameters of the query whose name was there before: only filters look at them.
+    repeated: Sequence[tuple[str, Any]] = ()
     #: The name of the route in the table, for logs and metrics.
     route: str = "none"
     #: The route, when the request was let in like one before it.

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from ..addresses import TrustedProxies, limited_as
 from . import coding
-from .body import BodyLimits, check_query, read_body, read_query, too_large, unquoted
+from .body import BodyLimits, check_query, read_body, read_parameters, too_large, unquoted
 from .errors import malformed_request
 from .exchange import Exchange
 from .load import Place
@@ -41,11 +41,13 @@ class Reception:
         raw_path, _, raw_query = target(request).partition("?")
         path, tokens = read_path(raw_path)
         headers, method = request.headers, request.method
+        query, repeated = read_parameters(raw_query) if raw_query else ({}, ())
         return Exchange(
             method=method,
             path=path,
             tokens=tokens,
-            query=read_query(raw_query) if raw_query else {},
+            query=query,
+            repeated=repeated,
             headers=headers,
             client_ip=self.trusted_proxies.client(request.remote, headers.getall("X-Forwarded-For", ())),
             request_id=request_id(headers),

@@ -37,7 +37,7 @@ def success_response(exchange: Exchange, frame: envelope.Frame, now: float) -> w
         headers["expires"] = negotiation.EXPIRED
         if answer.etag is not None:
             headers["etag"] = answer.etag
-    if exchange.wants_csv and answer.is_list:
+    if exchange.wants_csv and exchange.verb == "GET" and isinstance(answer.data, list | Mapping):
         return _csv_response(exchange, headers)
     pretty = _wants_pretty(exchange)
     body = envelope.success(exchange, frame, now, pretty=pretty)
@@ -106,8 +106,10 @@ def _as_script(text: bytes) -> bytes:
 
 
 def _csv_response(exchange: Exchange, headers: dict[str, str]) -> web.Response:
-    rows = exchange.answer.data
-    if not rows:
+    shown = exchange.answer.data
+    # One object is a table of one line, as in Kazoo.
+    rows = [row for row in (shown if isinstance(shown, list) else [shown]) if isinstance(row, Mapping)]
+    if not any(rows):
         return web.Response(status=204)
     headers["content-type"] = "text/csv"
     name = _file_name(exchange)

@@ -120,7 +120,7 @@ def _crossbar_config(category: Category) -> CrossbarConfig:
         return boolean(found(name), getattr(plain, name))
 
     return CrossbarConfig(
-        pagination_page_size=max(integer(found("pagination_page_size"), plain.pagination_page_size), 1),
+        pagination_page_size=_page_size(found("pagination_page_size"), plain.pagination_page_size),
         max_upload_size=max(integer(found("max_upload_size"), plain.max_upload_size), 0),
         check_reverse_proxies=a_boolean("check_reverse_proxies"),
         reverse_proxies=texts(found("reverse_proxies"), plain.reverse_proxies),
@@ -131,6 +131,12 @@ def _crossbar_config(category: Category) -> CrossbarConfig:
         simple_authz_ignored_modules=texts(found("simple_authz_ignored_modules"), ()),
         token_costs=found("token_costs"),
     )
+
+
+def _page_size(value: Any, default: int) -> int:
+    # Crossbar takes a positive integer and nothing else: not the text of one, as ``sup`` may store it.
+    is_size = isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return value if is_size else default
 
 
 def within(value: Any, path: Path) -> Any:

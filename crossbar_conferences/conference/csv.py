@@ -1,4 +1,4 @@
-"""A list as CSV: one line a conference, nested keys joined by underscores. Pure.
+"""A list or one object as CSV: a line for each, nested keys joined by underscores. Pure.
 
 Source: http.md 1.10; recording ``entry-csv``: every value quoted, columns in descending order.
 """
@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from .filters import as_text
+from .filter_values import as_text
 from .lines import is_blank
 
 #: Spreadsheets run a cell that begins with one of these, some of them also in their full-width, small

@@ -51,6 +51,11 @@ def private_fields(document: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in document.items() if is_private(key)}
 
 
+def is_live_figure(key: str, value: Any) -> bool:
+    """Whether a field is a figure that a list once showed. Crossbar stores those that are sent back."""
+    return type(value) is _LIVE_FIGURES.get(key)
+
+
 def new_document_id() -> str:
     """An id as Kazoo makes it: 32 hex digits."""
     return secrets.token_hex(16)
@@ -165,7 +170,7 @@ def _public_without_id(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: value
         for key, value in public_fields(fields).items()
-        if key != "id" and type(value) is not _LIVE_FIGURES.get(key)
+        if key != "id" and not is_live_figure(key, value)
     }
 
 

@@ -1,21 +1,25 @@
 """Filters of a list: which documents are meant. Pure.
 
-Everything is compared as text, and a filter that makes no sense matches nothing, or everything in
-the forms that ask for absence. Source: http.md 4.4; recordings ``list-filter-…``.
+Every form and odd form is Kazoo's, also where it looks like a mistake of its own; what crashes a
+filter there matches nothing. Paths, texts and numbers are read in ``filter_values.py``. Source:
+crossbar_filter (kazoo5-dev), http.md 4.4; recordings ``list-filter-…``.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
 
-from .. import jsondeep
+from .filter_values import MISSING, Crash, at, casted, exact, is_empty, text, whole
 
-Test = Callable[[Any, str], bool]
+#: What is stored at the path, and the filter.
+Test = Callable[[Any, "Filter"], bool]
+
+#: What is in a parameter that is no JSON.
+_NOTHING: Final = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,130 +29,121 @@ class Filter:
     form: str
     path: tuple[str, ...]
     wanted: str
+    #: The same, read as JSON.
+    decoded: Any = field(default=_NOTHING, compare=False)
+    #: Of a list in it, the entries as they are compared.
+    entries: frozenset[str] | None = field(default=None, compare=False)
+    #: Of a moment, its seconds; ``None``: it is no number.
+    moment: int | None = field(default=None, compare=False)
 
     def holds(self, document: Mapping[str, Any]) -> bool:
         """Whether a document fulfils it."""
-        return _FORMS[self.form](_at(document, self.path), self.wanted)
+        try:
+            return _FORMS[self.form](at(document, self.path), self)
+        except Crash:
+            return False
+
+
+def read_all(pairs: Iterable[tuple[str, Any]]) -> tuple[Filter, ...]:
+    """The filters of a query, each once; the same name may be there more than once, and each counts."""
+    found = (read(key, value) for key, value in dict.fromkeys(pairs))
+    return tuple(one for one in found if one is not None)
 
 
 def read(key: str, value: Any) -> Filter | None:
     """The filter in one parameter of the query; ``None`` when it is none."""
-    text = value if isinstance(value, str) else "true"
+    is_bare = not isinstance(value, str)
+    wanted = "true" if is_bare else value
+    if key in _MOMENTS:
+        return Filter(key, _MOMENTS[key], wanted, moment=None if is_bare else whole(wanted))
     if key in _KEYED:
-        return Filter(key, tuple(text.split(".")), text)
+        return _of_no_document(key) if is_bare else Filter(key, tuple(wanted.split(".")), wanted)
     for form in _PREFIXES:
-        if key.startswith(form) and len(key) > len(form):
-            return Filter(form, tuple(key.removeprefix(form).split(".")), text)
+        if key.startswith(form):
+            if is_bare and form not in _PLAIN:
+                # A name without a value: Kazoo looks for a list in it, and crashes.
+                return _of_no_document(key)
+            decoded = _decoded(wanted)
+            entries = frozenset(map(exact, decoded)) if isinstance(decoded, list) else None
+            return Filter(form, tuple(key.removeprefix(form).split(".")), wanted, decoded, entries)
     return None
 
 
-def _at(document: Any, path: tuple[str, ...]) -> Any:
-    for step in path:
-        if not isinstance(document, Mapping):
-            return None
-        document = document.get(step)
-    return document
+def _of_no_document(key: str) -> Filter:
+    return Filter("never", (), key)
 
 
-def as_text(value: Any) -> str:
-    """A value as filters compare it: nothing is an empty text."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return value
-    if isinstance(value, int | float):
-        return str(value)
-    # Not orjson: it stops at integers beyond 64 bits.
+def _decoded(wanted: str) -> Any:
     try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
-    except RecursionError:
-        # As the answer has it too; with blanks, which nobody will miss there.
-        return jsondeep.encode(value)
+        return orjson.loads(wanted)
+    except orjson.JSONDecodeError:
+        return _NOTHING
 
 
-def _texts(value: Any) -> set[str]:
-    """What a value may be called: itself as text, or each entry of a list; an empty list is an empty text."""
-    if isinstance(value, list):
-        return {as_text(item) for item in value} or {""}
-    return {as_text(value)}
-
-
-def _equal(value: Any, wanted: str) -> bool:
+def _equal(value: Any, one: Filter) -> bool:
     # A value that is itself JSON text means what it holds: one of a list, or a quoted text (4.4).
-    texts = _texts(value)
-    if wanted in texts:
+    found = text(value)
+    if found == one.wanted or (isinstance(one.decoded, str) and found == one.decoded):
         return True
-    if not wanted.startswith(("[", '"')):
-        return False
-    try:
-        decoded = orjson.loads(wanted)
-    except orjson.JSONDecodeError:
-        return False
-    return not texts.isdisjoint(
-        as_text(item) for item in (decoded if isinstance(decoded, list) else [decoded])
-    )
+    return one.entries is not None and exact(found) in one.entries
 
 
-def _list(text: str) -> list[str] | None:
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return None
-    return [as_text(item) for item in value] if isinstance(value, list) else None
+def _any(value: Any, one: Filter) -> bool:
+    return one.entries is not None and exact(text(value)) in one.entries
 
 
-def _any(value: Any, wanted: str) -> bool:
-    listed = _list(wanted)
-    return listed is not None and not _texts(value).isdisjoint(listed)
+def _intersect_all(value: Any, one: Filter) -> bool:
+    return one.entries is not None and one.entries <= _entries(value)
 
 
-def _none(value: Any, wanted: str) -> bool:
-    listed = _list(wanted)
-    return listed is None or _texts(value).isdisjoint(listed)
+def _intersect_any(value: Any, one: Filter) -> bool:
+    return one.entries is not None and not one.entries.isdisjoint(_entries(value))
 
 
-def _intersect_all(value: Any, wanted: str) -> bool:
-    listed = _list(wanted)
-    if listed is None or not isinstance(value, list):
-        return False
-    return set(listed) <= {as_text(item) for item in value}
+def _entries(value: Any) -> set[str]:
+    return set(map(exact, value)) if isinstance(value, list) else set()
 
 
-def _intersect_any(value: Any, wanted: str) -> bool:
-    listed = _list(wanted)
-    if listed is None or not isinstance(value, list):
-        return False
-    return bool(set(listed) & {as_text(item) for item in value})
+def _from(value: Any, one: Filter) -> bool:
+    moment = casted(value)
+    # What has no such moment comes after all moments: atoms come after numbers in Erlang.
+    return one.moment is not None and (moment is None or one.moment <= moment)
 
 
-def _intersect_none(value: Any, wanted: str) -> bool:
-    # Kazoo's "none" is "not all": it drops only a document whose every element is listed (4.4).
-    listed = _list(wanted)
-    if listed is None or not isinstance(value, list):
-        return True
-    return not {as_text(item) for item in value} <= set(listed)
-
-
-def _is_empty(value: Any) -> bool:
-    return value is None or value in ("", [], {})
+def _to(value: Any, one: Filter) -> bool:
+    moment = casted(value)
+    return one.moment is not None and moment is not None and one.moment >= moment
 
 
 _FORMS: Final[Mapping[str, Test]] = {
+    "filter_any_": _any,
     "filter_array_intersect_all_": _intersect_all,
     "filter_array_intersect_any_": _intersect_any,
-    "filter_array_intersect_none_": _intersect_none,
-    "filter_not_": lambda value, wanted: not _equal(value, wanted),
-    "filter_any_": _any,
-    "filter_none_": _none,
+    # Kazoo's "none" is "not all": it drops a document only that has every entry asked for.
+    "filter_array_intersect_none_": lambda value, one: not _intersect_all(value, one),
+    "filter_none_": lambda value, one: not _any(value, one),
+    "filter_not_": lambda value, one: not _equal(value, one),
     "filter_": _equal,
-    "has_key": lambda value, wanted: value is not None,
-    "key_missing": lambda value, wanted: value is None,
-    "has_value": lambda value, wanted: not _is_empty(value),
-    "value_missing": lambda value, wanted: _is_empty(value),
+    "has_key": lambda value, one: value is not MISSING,
+    "key_missing": lambda value, one: value is MISSING,
+    "has_value": lambda value, one: not is_empty(value),
+    "value_missing": lambda value, one: is_empty(value),
+    "created_from": _from,
+    "created_to": _to,
+    "modified_from": _from,
+    "modified_to": _to,
+    "never": lambda value, one: False,
 }
 
 _KEYED: Final = frozenset({"has_key", "key_missing", "has_value", "value_missing"})
-#: Longer ones first: each is also a ``filter_`` of something.
+_MOMENTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "created_from": ("pvt_created",),
+    "created_to": ("pvt_created",),
+    "modified_from": ("pvt_modified",),
+    "modified_to": ("pvt_modified",),
+}
+#: Forms in which a name without a value means the text "true".
+_PLAIN: Final = frozenset({"filter_", "filter_not_"})
+#: In Kazoo's order: each of them is also a ``filter_`` of something. No name may follow, then the
+#: key with the empty name is meant.
 _PREFIXES: Final = tuple(form for form in _FORMS if form.endswith("_"))

@@ -5,7 +5,7 @@ Source: http.md 4, data.md 3.4; recordings ``list``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,16 +13,15 @@ import orjson
 
 from ..errors import CrossbarConferencesError
 from . import filters, start_keys
+from .filter_values import rounded, whole
 from .filters import Filter
 
 #: The longest span of creation times that may be asked for, in seconds (http.md 4.4).
 MAX_RANGE: Final = 2_682_000
 
 #: Chunked listing has no effect on this resource, but its parameters are checked (http.md 4.1).
-_CHUNK_PARAMETERS: Final = ("chunk_size", "batch_size")
+_CHUNK_PARAMETERS: Final = ("batch_size", "chunk_size")
 _MAX_CHUNK: Final = 50
-
-_RANGES: Final = (("created", "pvt_created"), ("modified", "pvt_modified"))
 
 #: Shown by a list's item beside the document's own keys.
 READ_ONLY: Final = "_read_only"
@@ -38,24 +37,6 @@ class ListingError(CrossbarConferencesError):
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
-    """Inclusive bounds in gregorian seconds on a private field; ``None`` is open."""
-
-    field: str
-    start: float | None
-    end: float | None
-    #: A bound that is no number: then no document is meant.
-    is_broken: bool = False
-
-    def holds(self, document: Mapping[str, Any]) -> bool:
-        """Whether a document lies within."""
-        moment = document.get(self.field)
-        if self.is_broken or not isinstance(moment, int | float):
-            return False
-        return (self.start is None or moment >= self.start) and (self.end is None or moment <= self.end)
-
-
-@dataclass(frozen=True, slots=True)
 class ListQuery:
     """A list request, read. ``start`` is the id to begin with, ``fields`` the keys to keep."""
 
@@ -67,12 +48,11 @@ class ListQuery:
     fields: tuple[str, ...] | None = None
     full_docs: bool = False
     filters: tuple[Filter, ...] = ()
-    ranges: tuple[Range, ...] = ()
 
     @property
     def needs_documents(self) -> bool:
         """Whether summaries are not enough."""
-        return bool(self.filters or self.ranges or self.full_docs)
+        return bool(self.filters or self.full_docs)
 
     @property
     def wants_read_only(self) -> bool:
@@ -88,33 +68,31 @@ def parse(
     max_page_size: int,
     full_docs_allowed: bool,
     now_gregorian: int,
+    repeated: Iterable[tuple[str, Any]] = (),
 ) -> ListQuery:
-    """Read a list request. ``value`` looks a name up in data, query and envelope (http.md 2.2).
+    """Read a list request. ``value`` looks a name up in data, query and envelope (http.md 2.2);
+    ``repeated`` are parameters of a name that ``query`` has already: filters all count.
 
     Raises `ListingError`."""
-    for name in _CHUNK_PARAMETERS:
-        _check_chunk(name, query.get(name))
+    _check_chunk(next((query[name] for name in _CHUNK_PARAMETERS if name in query), None))
+    _check_created(value("created_from"), value("created_to"), now_gregorian)
     given = value("bookmark") if value("bookmark") is not None else value("start_key")
     start = start_keys.decoded(given)
-    found = (filters.read(key, text) for key, text in query.items())
     return ListQuery(
         page_size=_page_size(value("page_size"), default_page_size, max_page_size),
-        paginate=not _is_no(value("paginate")),
+        paginate=value("paginate") is None or _is_true(value("paginate")),
         descending=_descending(query),
         start=start,
         given_start_key=given if isinstance(given, str) and start is not None else None,
         fields=_fields(query.get("fields")),
-        full_docs=full_docs_allowed and _is_yes(query.get("full_docs")),
-        filters=tuple(one for one in found if one is not None),
-        ranges=_ranges(query, value, now_gregorian),
+        full_docs=full_docs_allowed and _is_true(query.get("full_docs")),
+        filters=filters.read_all((*query.items(), *repeated)),
     )
 
 
 def matches(document: Mapping[str, Any], query: ListQuery) -> bool:
-    """Whether a document is meant by every filter and range."""
-    return all(one.holds(document) for one in query.filters) and all(
-        one.holds(document) for one in query.ranges
-    )
+    """Whether a document is meant by every filter."""
+    return all(one.holds(document) for one in query.filters)
 
 
 def item(
@@ -146,24 +124,23 @@ def _page_size(value: Any, default: int, maximum: int) -> int:
     return min(size, maximum)
 
 
-def _check_chunk(name: str, value: Any) -> None:
+def _check_chunk(value: Any) -> None:
     if value is None:
         return
-    words = name.replace("_", " ")
     size = _whole(value)
     if size is None:
-        raise _faulty(f"invalid {words}")
+        raise _faulty("invalid chunk size")
     if size < 1:
-        raise _faulty(f"{words} must be at least 1")
+        raise _faulty("chunk size must be at least 1")
     if size > _MAX_CHUNK:
-        raise _faulty(f"{words} must be lower than {_MAX_CHUNK}")
+        raise _faulty(f"chunk size must be lower than {_MAX_CHUNK}")
 
 
 def _descending(query: Mapping[str, Any]) -> bool:
-    # ``descending`` is looked at first, and only the plain words count (recorded).
+    # ``descending`` is looked at first, and only the plain word "true" is a yes.
     if "descending" in query:
-        return str(query["descending"]).lower() != "false"
-    return str(query.get("ascending")).lower() != "true"
+        return _is_true(query["descending"])
+    return not _is_true(query.get("ascending"))
 
 
 def _fields(value: Any) -> tuple[str, ...] | None:
@@ -175,12 +152,38 @@ def _fields(value: Any) -> tuple[str, ...] | None:
         raise _faulty("invalid fields query string") from None
     if isinstance(wanted, str):
         wanted = [name.strip() for name in wanted.split(",")]
-    if isinstance(wanted, dict):
-        wanted = [name for name, keep in wanted.items() if keep is True]
+    objects = wanted if isinstance(wanted, list) and wanted and isinstance(wanted[0], dict) else [wanted]
+    if isinstance(objects[0], dict):
+        wanted = [name for one in objects for name in _chosen(one)]
     if not isinstance(wanted, list) or not all(isinstance(name, str) for name in wanted):
         raise _faulty("invalid fields query string")
-    names = [name for name in wanted if name.startswith(READ_ONLY) or not name.startswith(("_", "pvt_"))]
-    return tuple(dict.fromkeys(name for name in names if name))
+    names = dict.fromkeys(name for name in wanted if _is_field(name))
+    # With nothing left to choose by, Kazoo shows the items as if nobody had chosen.
+    return tuple(names) or None
+
+
+def _chosen(choice: Any) -> list[str]:
+    """The paths that an object of booleans says yes to, objects inside it included."""
+    if not isinstance(choice, dict):
+        raise _faulty("invalid fields query string")
+    chosen: list[str] = []
+    waiting: list[tuple[str, dict[str, Any]]] = [("", choice)]
+    while waiting:
+        prefix, one = waiting.pop()
+        for name, keep in one.items():
+            if isinstance(keep, dict):
+                waiting.append((f"{prefix}{name}.", keep))
+            elif not isinstance(keep, bool) and keep not in ("true", "false"):
+                raise _faulty("invalid fields query string")
+            elif _is_true(keep):
+                chosen.append(f"{prefix}{name}")
+    return chosen
+
+
+def _is_field(name: str) -> bool:
+    steps = name.split(".")
+    is_shown = steps[0] in (READ_ONLY, "_id") or not steps[0].startswith(("_", "pvt_"))
+    return all(steps) and is_shown
 
 
 def _keep(kept: dict[str, Any], source: Mapping[str, Any], path: list[str]) -> None:
@@ -195,20 +198,6 @@ def _keep(kept: dict[str, Any], source: Mapping[str, Any], path: list[str]) -> N
             return
         kept = inner
     kept[path[-1]] = value
-
-
-def _ranges(query: Mapping[str, Any], value: Callable[[str], Any], now: int) -> tuple[Range, ...]:
-    found = []
-    for name, field in _RANGES:
-        start, end = value(f"{name}_from"), value(f"{name}_to")
-        if name == "created":
-            _check_created(start, end, now)
-        if start is None and end is None:
-            continue
-        first, last = _number(start), _number(end)
-        broken = (start is not None and first is None) or (end is not None and last is None)
-        found.append(Range(field, first, last, broken))
-    return tuple(found)
 
 
 def _check_created(start: Any, end: Any, now: int) -> None:
@@ -232,31 +221,20 @@ def _faulty(message: str) -> ListingError:
 
 
 def _whole(value: Any) -> int | None:
+    """A parameter as an integer, as Kazoo reads one: fractions are rounded."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
         return value
-    if isinstance(value, str) and value.isascii() and value.lstrip("-").isdecimal() and len(value) < 16:
-        try:
-            return int(value)
-        except ValueError:
-            return None
-    return None
-
-
-def _number(value: Any) -> float | None:
-    whole = _whole(value)
-    return None if whole is None else float(whole)
+    if isinstance(value, float):
+        return rounded(value)
+    return whole(value) if isinstance(value, str) else None
 
 
 def _positive(value: Any) -> int | None:
-    whole = _whole(value)
-    return whole if whole is not None and whole > 0 else None
+    number = _whole(value)
+    return number if number is not None and number > 0 else None
 
 
-def _is_yes(value: Any) -> bool:
-    return value is True or (isinstance(value, str) and value.lower() in ("true", "yes", "1", "on"))
-
-
-def _is_no(value: Any) -> bool:
-    return value is False or (isinstance(value, str) and value.lower() in ("false", "no", "0", "off"))
+def _is_true(value: Any) -> bool:
+    return value is True or value == "true"

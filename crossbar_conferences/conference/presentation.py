@@ -111,8 +111,13 @@ def read_only(room: Room | None, now: float) -> dict[str, Any]:
 
 
 def listed(room: Room | None, now: float) -> dict[str, Any]:
-    """``_read_only`` of a list's item: the figures, and the room's own data when it runs."""
-    return {**_details(room, now), **counts(room, now)}
+    """``_read_only`` of a list's item: the figures, and the room's own data when it runs.
+
+    Not who is there, which Kazoo's items have: a page of full rooms would be megabytes."""
+    if room is None:
+        return counts(None, now)
+    own = {"conference_id": room.conference_id, "locked": room.locked is True}
+    return {**_details(room, now), **own, **counts(room, now)}
 
 
 def flat(room: Room | None, now: float) -> dict[str, Any]:

@@ -124,7 +124,11 @@ def _request_schema(route: str, verb: str) -> dict[str, Any]:
 def _responses(route: Route, verb: str) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status in _successes(route, verb):
-        responses[status] = {"description": "Success", **_success_content(route, status)}
+        content = _success_content(route, status)
+        if verb == "GET" and "application/json" in content.get("content", {}):
+            # Whatever has lines, or is one.
+            content["content"]["text/csv"] = {"schema": {"type": "string"}}
+        responses[status] = {"description": "Success", **content}
     for entry in CATALOGUE.values():
         only = _ONLY.get(entry.name)
         if only is None or route.name in only:
@@ -134,7 +138,7 @@ def _responses(route: Route, verb: str) -> dict[str, Any]:
 
 def _successes(route: Route, verb: str) -> tuple[str, ...]:
     if verb == "GET":
-        return ("200", "304") + (("204",) if route.name == "collection" else ())
+        return ("200", "304") if route.name in ("calendar", "events") else ("200", "204", "304")
     if verb == "PUT":
         return ("200", "201") if route.name in _CREATES else ("200", "201", "202")
     return ("200",)
@@ -147,10 +151,7 @@ def _success_content(route: Route, status: str) -> dict[str, Any]:
         return {"content": {"text/calendar": {"schema": {"type": "string"}}}}
     if route.name == "events":
         return {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
-    content: dict[str, Any] = {"application/json": {"schema": _reference("success")}}
-    if route.name == "collection":
-        content["text/csv"] = {"schema": {"type": "string"}}
-    return {"content": content}
+    return {"content": {"application/json": {"schema": _reference("success")}}}
 
 
 def _add_error(responses: dict[str, Any], entry: Entry) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Final
 
 TARGETED = "targeted"
 CONFERENCE = "conference"
@@ -14,6 +15,9 @@ CALL_EVENTS = "callevt"
 CONFIGURATION = "configuration"
 NOTIFICATIONS = "notifications"
 NODES = "nodes"
+
+#: In place of an account's id: whichever it is.
+ALL_ACCOUNTS: Final = "*"
 
 #: Name -> type of every exchange this package touches. All are declared with Kazoo's flags: not
 #: durable, not auto-delete, not internal, no arguments. Other flags keep a Kazoo node offline (amqp.md 2).

@@ -17,6 +17,7 @@ from ..broker.port import Binding, Consumer, Delivery, GapListener, Queue
 from ..clock import Clock
 from ..conference import live
 from ..jsontext import size
+from ..kapi.routing import ALL_ACCOUNTS
 
 #: Bytes of an event; Kazoo's have some 5,000. What is longer would be kept with its participant.
 MAX_EVENT = 262_144
@@ -77,7 +78,8 @@ class EventFeed:
     async def hold(self, account_id: str) -> None:
         """Hear an account's events until they are released as often as they were held.
 
-        Counts before it waits: a caller that is cancelled meanwhile has still to release."""
+        Of `ALL_ACCOUNTS` too: then every listener is told of everybody's. Counts before it waits: a
+        caller that is cancelled meanwhile has still to release."""
         self._holds[account_id] += 1
         if self._bindings is not None:
             await self._bindings.hold(_binding(account_id))
@@ -98,7 +100,8 @@ class EventFeed:
         published_for = _account_of(delivery.routing_key)
         event = live.event_from(body, self._clock(), published_for)
         account_id = published_for or (event.account_id if event else None)
-        if event is None or account_id is None or account_id not in self._holds or _is_long(body, delivery):
+        is_wanted = account_id in self._holds or ALL_ACCOUNTS in self._holds
+        if event is None or account_id is None or not is_wanted or _is_long(body, delivery):
             self.ignored += 1
             return
         self.heard += 1

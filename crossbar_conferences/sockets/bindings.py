@@ -20,7 +20,7 @@ from ..broker.port import Binding
 from ..conference.isolation import is_conference_id
 from ..conference.live import NEEDED_EVENTS
 from ..errors import CrossbarConferencesError
-from ..kapi.routing import encode
+from ..kapi.routing import ALL_ACCOUNTS, encode
 
 #: Events that a binding may name; recordings are heard when the operator publishes them.
 KNOWN_EVENTS: Final = NEEDED_EVENTS | {"start-recording", "stop-recording"}
@@ -40,7 +40,7 @@ class BindingInvalid(CrossbarConferencesError):
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """One binding of one account. ``text`` is the client's own, never rewritten."""
+    """One binding of one account, or of `ALL_ACCOUNTS`. ``text`` is the client's own, never rewritten."""
 
     text: str
     account_id: str
@@ -94,6 +94,9 @@ def parse(text: object, account_id: str) -> Subscription:
     if len(text) > MAX_LENGTH or not text.isprintable():
         raise BindingInvalid("no available subscriptions to requested binding")
     family, _, rest = text.partition(".")
+    if account_id == ALL_ACCOUNTS and (family != "conference" or rest.startswith("command")):
+        # A command's key names no account, and a document's would show all kinds of them.
+        raise BindingInvalid("wildcard account id is for conference events only")
     if family == "conference":
         return _conference(text, account_id, rest.split(".") if rest else [])
     if family == "object":

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from ..auth.access import account_tree
+from ..auth.access import account_tree, is_superduper_admin
 from ..auth.failures import AccessDenied, TokenRestricted
 from ..auth.gate import AuthRoom
 from ..auth.identity import Identity
@@ -20,6 +20,7 @@ from ..commands.ownership import Finding, Ownership
 from ..conference.isolation import Access
 from ..conference.rooms import Room
 from ..errors import CrossbarConferencesError
+from ..kapi.routing import ALL_ACCOUNTS
 from ..live.port import Live, Sighting
 from ..store.documents import Documents
 from ..store.names import SYSTEM_AUTH, SYSTEM_CONFIG, account_database
@@ -62,7 +63,9 @@ class SocketGuard:
         `Unauthorized` for what a good one may not do."""
         identity = await self.identify(right.token, right.source)
         accounts: list[Document | None] = [await self.auth.account(identity.account_id)]
-        if right.account_id is not None:
+        if right.account_id == ALL_ACCOUNTS:
+            await self._may_see_all(identity, accounts[0], right)
+        elif right.account_id is not None:
             accounts.append(await self._may_see(identity, right.account_id, right))
             if right.follows is not None and not await self.may_follow(right.account_id, right.follows):
                 raise Unauthorized("unauthorized conference id")
@@ -77,6 +80,16 @@ class SocketGuard:
         requested = await self.auth.account(account_id)
         if requested is None:
             raise Unauthorized("unauthorized account id")
+        await self._may_get(identity, requested, right)
+        return requested
+
+    async def _may_see_all(self, identity: Identity, caller: Document | None, right: Right) -> None:
+        """Every account's: for the cluster's master, where it may GET the same of its own account."""
+        if caller is None or not is_superduper_admin(caller) or identity.conference_id is not None:
+            raise Unauthorized("unauthorized wildcard account id")
+        await self._may_get(identity, caller, right)
+
+    async def _may_get(self, identity: Identity, requested: Document, right: Right) -> None:
         for path in right.paths:
             try:
                 await self.auth.authorize(identity, requested, "GET", path)
@@ -84,7 +97,6 @@ class SocketGuard:
                 raise Unauthorized(str(refusal.cause)) from None
             except AccessDenied:
                 raise Unauthorized("unauthorized account id") from None
-        return requested
 
     async def may_follow(self, account_id: str, conference_id: str) -> bool:
         """Commands name no account: the conference must be the account's own.

@@ -19,6 +19,7 @@ from ..broker.bus import Bus
 from ..broker.holds import HeldBindings
 from ..broker.port import Consumer, Delivery, Queue
 from ..clock import Clock
+from ..kapi.routing import ALL_ACCOUNTS
 from ..live.feed import EventFeed, Heard
 from ..tasks import end
 from . import protocol
@@ -40,8 +41,8 @@ class Subscriber(Protocol):
         """Take a frame, without blocking; a subscriber that cannot is its own problem."""
 
 
-#: Takes a frame about a conference in place of a subscriber, who may not be shown all of them.
-Tell = Callable[[bytes, str], None]
+#: Takes a frame about an account's conference in place of a subscriber, who may not be shown all of them.
+Tell = Callable[[bytes, str, str], None]
 
 #: Of one index key: who wants it, by subscriber and subscription.
 _Listeners = dict[tuple[int, str, str], tuple[Subscriber, Subscription, Tell | None]]
@@ -136,26 +137,33 @@ class Hub:
         ]
 
     def _on_event(self, heard: Heard) -> None:
-        if heard.account_id not in self._accounts:
-            return
-        conference_id = heard.event.conference_id
-        numbered = self.history.add(
-            heard.account_id, conference_id, heard.body, heard.routing_key, self._clock()
-        )
-        for wanted in (conference_id, "*"):
-            self._push(("event", heard.account_id, wanted), numbered, conference_id)
+        account_id, conference_id = heard.account_id, heard.event.conference_id
+        if account_id in self._accounts:
+            numbered = self.history.add(
+                account_id, conference_id, heard.body, heard.routing_key, self._clock()
+            )
+            for wanted in (conference_id, "*"):
+                self._push(("event", account_id, wanted), numbered, account_id, conference_id)
+        if ALL_ACCOUNTS in self._accounts:
+            # Without a number: nobody resumes where all accounts were heard.
+            plain = Numbered(0, heard.body, heard.routing_key)
+            for wanted in (conference_id, "*"):
+                self._push(("event", ALL_ACCOUNTS, wanted), plain, account_id, conference_id)
 
     def _on_message(self, body: Mapping[str, Any], delivery: Delivery) -> None:
         numbered = Numbered(0, body, delivery.routing_key)
         if delivery.exchange == "conference":
             conference_id = delivery.routing_key.removeprefix("conference.command.")
-            self._push(("command", "", conference_id), numbered, conference_id)
+            self._push(("command", "", conference_id), numbered, "", conference_id)
         else:
-            account_id, doc_id = body.get("Account-ID"), body.get("ID")
-            key = ("object", account_id if isinstance(account_id, str) else "", "")
-            self._push(key, numbered, doc_id if isinstance(doc_id, str) else "")
+            account_id, doc_id = (
+                text if isinstance(text, str) else "" for text in (body.get("Account-ID"), body.get("ID"))
+            )
+            self._push(("object", account_id, ""), numbered, account_id, doc_id)
 
-    def _push(self, key: tuple[str, str, str], numbered: Numbered, conference_id: str) -> None:
+    def _push(
+        self, key: tuple[str, str, str], numbered: Numbered, account_id: str, conference_id: str
+    ) -> None:
         # Most subscribers of a conference use the same binding: its frame is made once.
         frames: dict[str, bytes] = {}
         for subscriber, subscription, tell in self._index.get(key, {}).values():
@@ -171,7 +179,7 @@ class Hub:
             if tell is None:
                 subscriber.push(frame)
             else:
-                tell(frame, conference_id)
+                tell(frame, account_id, conference_id)
 
     def _on_broker(self, connected: bool) -> None:
         # What was published while the broker was away went unheard: no number covers it.

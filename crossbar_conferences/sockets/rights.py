@@ -15,8 +15,9 @@ LIST: Path = ()
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """That a token is good, from an address, and may see some paths of an account. ``follows``: a
-    conference that must be the account's own, since its commands name no account."""
+    """That a token is good, from an address, and may see some paths of an account, or of
+    `ALL_ACCOUNTS`. ``follows``: a conference that must be the account's own, since its commands name
+    no account."""
 
     token: str = field(repr=False)
     source: str
@@ -31,9 +32,9 @@ def right_to(token: str, source: str, subscription: Subscription) -> Right:
     return Right(token, source, subscription.account_id, paths_of(subscription), follows)
 
 
-def right_to_one(token: str, source: str, subscription: Subscription, conference_id: str) -> Right:
-    """What it takes to be told of one conference by a subscription to all."""
-    return Right(token, source, subscription.account_id, paths_of_conference(conference_id))
+def right_to_one(token: str, source: str, account_id: str, conference_id: str) -> Right:
+    """What it takes to be told of one conference of an account by a subscription to all."""
+    return Right(token, source, account_id, paths_of_conference(conference_id))
 
 
 def paths_of(subscription: Subscription) -> tuple[Path, ...]:

@@ -20,6 +20,7 @@ from ..addresses import limited_as
 from ..auth.failures import AuthFailure
 from ..clock import gregorian_seconds
 from ..errors import CrossbarConferencesError
+from ..kapi.routing import ALL_ACCOUNTS
 from ..store.names import is_account_id
 from . import protocol
 from .allowance import Allowance, RateExceeded
@@ -255,9 +256,10 @@ class Session:
         if texts is None or texts in ("", []):
             raise Refused("missing required keys : binding")
         account_id = data.get("account_id", login.account_id)
-        if account_id == "*":
-            raise Refused("unauthorized wildcard account id")
-        if not is_account_id(account_id):
+        if account_id == ALL_ACCOUNTS:
+            if "since" in data:
+                raise Refused("since is for one account")
+        elif not is_account_id(account_id):
             raise Refused("unauthorized account id")
         listed = texts if isinstance(texts, list) else [texts]
         if len(listed) > self.commons.limits.subscriptions:

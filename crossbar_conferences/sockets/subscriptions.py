@@ -12,6 +12,7 @@ from functools import partial
 from typing import Protocol
 
 from ..errors import CrossbarConferencesError
+from ..kapi.routing import ALL_ACCOUNTS
 from ..shares import ShareExceeded, Shares
 from .bindings import Subscription
 from .hub import Hub, Subscriber
@@ -50,10 +51,11 @@ class Binding:
     #: Whether the hub was asked to make its messages come.
     is_heard: bool = False
 
-    def tell(self, frame: bytes, conference_id: str) -> None:
+    def tell(self, frame: bytes, account_id: str, conference_id: str) -> None:
         """Push what is told of one of the conferences that a wildcard means, if it may be shown."""
         if self.sieve is not None:
-            self.sieve.tell(frame, conference_id)
+            is_of_all = self.subscription.account_id == ALL_ACCOUNTS
+            self.sieve.tell(frame, _named(account_id, conference_id) if is_of_all else conference_id)
 
 
 class Subscriptions:
@@ -197,7 +199,7 @@ class Subscriptions:
             # It goes on without a break, by another right.
             self._let_go_of_right(binding)
             binding.token, binding.account_id, binding.hold = token, account_id, hold
-        if subscription.conference_id == "*":
+        if "*" in (subscription.conference_id, subscription.account_id):
             binding.sieve = self._sieve(binding)
 
     def _let_go_of_right(self, binding: Binding) -> None:
@@ -216,9 +218,17 @@ class Subscriptions:
         subscription, token = binding.subscription, binding.token
 
         async def may_show(conference_id: str) -> None:
-            await self._judge.rule(right_to_one(token, self._source, subscription, conference_id))
+            account_id = subscription.account_id
+            if account_id == ALL_ACCOUNTS:
+                account_id, _, conference_id = conference_id.partition("/")
+            await self._judge.rule(right_to_one(token, self._source, account_id, conference_id))
 
         return Sieve(binding.hold, may_show, self._subscriber.push, partial(self._lost, subscription))
+
+
+def _named(account_id: str, conference_id: str) -> str:
+    # No account's id has a slash in it.
+    return f"{account_id}/{conference_id}"
 
 
 def key_of(subscription: Subscription) -> Key:

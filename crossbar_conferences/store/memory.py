@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +30,8 @@ from .port import (
     ViewQuery,
 )
 from .views import design_for
+
+_REVISION = re.compile(r"[1-9][0-9]{0,18}-[0-9a-f]+")
 
 
 @dataclass(slots=True)
@@ -217,6 +220,9 @@ class MemoryStore:
 
     def _check_revision(self, stored: _Stored | None, rev: Any) -> None:
         current = None if stored is None or stored.deleted else stored.document["_rev"]
+        if stored is None and isinstance(rev, str) and _REVISION.fullmatch(rev):
+            # CouchDB takes it for a revision that it has not seen, of a document that it has not seen.
+            return
         # A new document may name the revision of the tombstone that it follows.
         tombstone = stored.document["_rev"] if stored is not None and stored.deleted else None
         if rev != current and (rev is None or rev != tombstone):
@@ -224,7 +230,7 @@ class MemoryStore:
 
 
 def _next_revision(stored: _Stored | None, document: dict[str, Any]) -> str:
-    before = "0" if stored is None else str(stored.document["_rev"])
+    before = str(document.get("_rev") or "0") if stored is None else str(stored.document["_rev"])
     generation = int(before.partition("-")[0]) + 1
     body = {key: value for key, value in document.items() if key != "_rev"}
     digest = hashlib.md5(f"{before}{json.dumps(body, default=str)}".encode(), usedforsecurity=False)

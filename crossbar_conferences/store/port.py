@@ -115,7 +115,10 @@ class Store(Protocol):
 
     async def put(self, database: str, document: Document) -> str:
         """Write a document under its ``_id``; the new revision. ``_rev`` must be the stored one
-        (absent for a new document), else `DocumentConflict`."""
+        (absent for a new document), else `DocumentConflict`.
+
+        A ``_rev`` of a document that never was is written as a new document by CouchDB 3.5, and refused
+        by PouchDB Server: whoever must not make one looks first, as `Documents` does."""
         ...
 
     async def put_many(self, database: str, documents: Sequence[Document]) -> frozenset[str]:

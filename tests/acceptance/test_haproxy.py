@@ -320,8 +320,9 @@ class Sides:
 
 
 @pytest.fixture
-async def sides(haproxy: Path, tmp_path: Path) -> AsyncIterator[Sides]:
-    """HAProxy with our configuration before two servers that keep what they are asked."""
+async def sides(request: pytest.FixtureRequest, haproxy: Path, tmp_path: Path) -> AsyncIterator[Sides]:
+    """HAProxy with our configuration, and what more of it a parameter says, before two servers that keep
+    what they are asked."""
     sidecar, crossbar, bind = Side("sidecar"), Side("crossbar"), free_port()
     servers = [await asyncio.start_server(side.serve, "127.0.0.1", 0) for side in (sidecar, crossbar)]
     at = [f"127.0.0.1:{server.sockets[0].getsockname()[1]}" for server in servers]
@@ -330,6 +331,7 @@ async def sides(haproxy: Path, tmp_path: Path) -> AsyncIterator[Sides]:
         "SIDECAR": at[0],
         "SIDECAR_CHECKS": at[0],
         "CROSSBAR": at[1],
+        **getattr(request, "param", {}),
     }
     async with running(haproxy, environment, tmp_path / "haproxy.log"), asyncio.timeout(PATIENCE):
         made = Sides(bind, sidecar, crossbar)
@@ -463,6 +465,17 @@ async def test_everything_else_reaches_crossbar(sides: Sides) -> None:
     assert await sides.ask("*", method="OPTIONS") == "crossbar"
     seen = [target.decode("latin-1") for target, _ in sides.crossbar.asked]
     assert seen == [*(target.removeprefix("http://kazoo") for target in CROSSBARS), "*"]
+
+
+@pytest.mark.parametrize(
+    ("sides", "by"), [({}, "crossbar"), ({"WEBSOCKETS": "sidecar"}, "sidecar")], indirect=["sides"]
+)
+async def test_websockets_are_the_sidecars_where_the_operator_says_so(sides: Sides, by: str) -> None:
+    """Otherwise they stay where they were; what only looks like one stays there always."""
+    for target in ("/websocket", "/websocket/", "/websocket?x=1"):
+        assert await sides.ask(target) == by, target
+    for target in ("/websockets", "/v2/websocket", f"/v2/accounts/{A}/websockets", "/"):
+        assert await sides.ask(target) == "crossbar", target
 
 
 async def test_random_spellings(sides: Sides) -> None:

@@ -429,3 +429,54 @@ async def test_what_changed_while_the_broker_was_away_counts(world: World, conne
     await store.put(account_database(world.account), user | {"pvt_deleted": True})
     world.broker.start()
     assert await client.close_code() == 1008
+
+
+async def test_the_clusters_master_hears_every_account_for_as_long_as_it_is(
+    world: World, connect: Connect
+) -> None:
+    """Kazoo's wildcard: refused to others, without numbers or snapshots, ended with what allowed it."""
+    parent, text = world.data.parent.id, "conference.event.*.*.*"
+    asked = {"account_id": "*", "binding": text}
+    client, child = await connect(world.tokens["master"]), await connect(world.tokens["boss"])
+    for one in (client, child):
+        assert await one.errors("subscribe", asked) == ["unauthorized wildcard account id"]
+    await change(world, account_database(parent), parent, pvt_superduper_admin=True)
+    try:
+        await _succeeds(world, client, asked)
+        assert await child.errors("subscribe", asked) == ["unauthorized wildcard account id"]
+        for refused in ("conference.command.c1", "object.doc_edited.conference"):
+            assert await client.errors("subscribe", {"account_id": "*", "binding": refused}) == [
+                "wildcard account id is for conference events only"
+            ]
+        assert await client.errors("subscribe", {**asked, "since": 0}) == ["since is for one account"]
+        ours = await world.create()
+        theirs = await world.create(account=world.other, who="other")
+        for account_id, one in ((world.other, theirs), (world.account, ours)):
+            await world.cluster.perform(["create", one, account_id])
+            pushed = await client.event()
+            assert pushed["data"]["conference_id"] == one
+            assert pushed["routing_key"].split(".")[3] == account_id
+            assert pushed["subscribed_key"] == text and "seq" not in pushed
+        only = f"conference.event.lock.{theirs}.*"
+        await client.ask("unsubscribe", asked)
+        await client.subscribe("*", only)
+        for one in (ours, theirs):
+            await world.cluster.perform(["lock", one])
+        assert (await client.event())["data"]["conference_id"] == theirs
+        assert await child.nothing_came()
+    finally:
+        await change(world, account_database(parent), parent, pvt_superduper_admin=False)
+    ended = await client.event()
+    assert (ended["action"], ended["reason"]) == ("ended", "unauthorized wildcard account id")
+    await world.cluster.perform(["unlock", theirs])
+    assert await client.nothing_came()
+
+
+async def _succeeds(world: World, client: Client, asked: dict[str, Any]) -> None:
+    """Subscribe as soon as the change that allows it has come round."""
+
+    async def subscribed() -> bool:
+        reply = await client.ask("subscribe", asked)
+        return bool(reply["status"] == "success")
+
+    await world.eventually(subscribed)

@@ -149,10 +149,11 @@ async def open_house(
     store_url: str | None = None,
     switch: TcpProxy | None = None,
     clock: Clock = time.time,
+    nodes: int = 1,
     **settings: str,
 ) -> AsyncIterator[House]:
     """A house on real services. ``store_url``: where the sidecar's store is, if elsewhere;
-    ``switch``: what stands between the switch and the broker."""
+    ``switch``: what stands between the switch and the broker; ``nodes``: its ecallmgrs."""
     async with AsyncExitStack() as stack:
         couch, rabbit = URL(store_url or couchdb_url), URL(broker.url)
         store = await stack.enter_async_context(TcpProxy("127.0.0.1", couch.port or 5984))
@@ -169,6 +170,7 @@ async def open_house(
                 {"local": RabbitTransport([near], options=replace(OPTIONS, heartbeat=60.0))},
                 clock=clock,
                 settings={"store_timeout_seconds": str(STORE_TIMEOUT), **settings},
+                nodes=nodes,
             )
         )
         yield House(sidecar, store, bus, eyes)

@@ -33,7 +33,7 @@ class Sidecar:
         self.cache = DocumentCache(self.store, time.monotonic)
         self.documents = Documents(self.store, self.cache, self._tell)
         announcer = Announcer(Bus(MemoryTransport(MemoryBroker()), "crossbar_conferences@test"))
-        self.saver = Saver(self.documents, Reservations(self.store, time.time), announcer)
+        self.saver = Saver(self.documents, Reservations(self.store, time.time), announcer, 100)
 
     async def _tell(self, action: str, database: str, document: Mapping[str, Any]) -> None:
         pass

@@ -109,9 +109,10 @@ async def running_sidecar(
     *,
     clock: Clock = time.time,
     settings: Mapping[str, str] = MappingProxyType({}),
+    nodes: int = 1,
 ) -> AsyncIterator[Sidecar]:
-    """A sidecar that is ready. ``zones``: the transport of the media side of each zone; the first
-    is the sidecar's own. Waits until sidecar and media side know each other."""
+    """A sidecar that is ready. ``zones``: the transport of the media side of each zone, with so many
+    ``nodes``; the first is the sidecar's own. Waits until sidecar and media side know each other."""
     given = {
         "http_port": "0",
         "websocket_port": "0",
@@ -122,7 +123,7 @@ async def running_sidecar(
         **settings,
     }
     data = DataSet.fresh()
-    plans = [ZonePlan(name, beside) for name, beside in zones.items()]
+    plans = [ZonePlan(name, beside, nodes) for name, beside in zones.items()]
     cluster = Cluster(plans, host=f"virtual-{secrets.token_hex(3)}")
     service = Service(load(given, environ={}, candidates=()), store, transport, clock=clock)
     try:
@@ -134,7 +135,7 @@ async def running_sidecar(
         async with service, aiohttp.ClientSession() as http:
             await seed(store, data)
             tokens = await mint_tokens(store, data)
-            await eventually(lambda: service.bus.nodes.count("ecallmgr") >= len(plans))
+            await eventually(lambda: service.bus.nodes.count("ecallmgr") >= nodes * len(plans))
             await eventually(lambda: all(node.nodes.get(service.bus.node) for node in cluster.nodes))
             yield Sidecar(service, cluster, data, tokens["boss"], http)
     finally:

@@ -77,7 +77,9 @@ class FakeGuard:
         if right.account_id is not None:
             if self.failure is not None:
                 raise self.failure
-            known = (identity.account_id, right.account_id)
+            if right.account_id == "*" and right.token != "best":
+                raise Unauthorized("unauthorized wildcard account id")
+            known = (identity.account_id, ACCOUNT if right.account_id == "*" else right.account_id)
             if known[0] != known[1] and known != (ACCOUNT, CHILD):
                 raise Unauthorized("unauthorized account id")
             if right.follows not in (None, "room"):

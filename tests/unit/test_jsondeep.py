@@ -14,7 +14,7 @@ from crossbar_conferences import jsondeep, jsontext
 from crossbar_conferences.api import envelope
 from crossbar_conferences.api.renderings import rendered
 from crossbar_conferences.conference.csv import to_csv
-from crossbar_conferences.conference.filters import as_text
+from crossbar_conferences.conference.filter_values import as_text
 from crossbar_conferences.conference.validation import validate
 from crossbar_conferences.store.couch_response import as_json
 

@@ -59,7 +59,7 @@ async def test_crossbar_defaults(world: World) -> None:
 async def test_crossbar_settings_follow_the_document(world: World) -> None:
     """Values are read with Kazoo's leniency, nonsense is the default, and a change is seen."""
     system = world.system()
-    world.add("system_config", _id="crossbar", default={"pagination_page_size": "20", "max_upload_size": 1.0,
+    world.add("system_config", _id="crossbar", default={"pagination_page_size": 20, "max_upload_size": 1.0,
               "include_auth_token": "false", "reverse_proxies": ["10.0.0.1", 7], "token_costs": 0,
               "schema_strict_validation": "maybe", "check_reverse_proxies": None})  # fmt: skip
     assert await system.crossbar() == CrossbarConfig(
@@ -70,7 +70,14 @@ async def test_crossbar_settings_follow_the_document(world: World) -> None:
         token_costs=0,
     )
     world.add("system_config", _id="crossbar", default={"pagination_page_size": -1, "reverse_proxies": "x"})
-    assert await system.crossbar() == CrossbarConfig(pagination_page_size=1)
+    assert await system.crossbar() == CrossbarConfig()
+
+
+@pytest.mark.parametrize(("stored", "size"), [(2, 2), ("2", 50), (0, 50), (2.0, 50), (True, 50), (None, 50)])
+async def test_a_page_size_is_a_positive_integer(world: World, stored: Any, size: int) -> None:
+    """As crossbar takes it: the text that ``sup`` stores is none (beside-kazoo.md 5)."""
+    world.add("system_config", _id="crossbar", default={"pagination_page_size": stored})
+    assert (await world.system().crossbar()).pagination_page_size == size
 
 
 @pytest.mark.parametrize(

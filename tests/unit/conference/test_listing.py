@@ -39,7 +39,10 @@ def test_nothing_asked() -> None:
     assert not query.needs_documents
 
 
-@pytest.mark.parametrize(("value", "expected"), [("2", 2), (2, 2), ("200", 200), ("5000", 200)])
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("2", 2), (2, 2), ("1.5", 2), (2.4, 2), ("200", 200), ("5000", 200), ("9" * 300, 200)],
+)
 def test_page_size(value: Any, expected: int) -> None:
     """From query or body, bounded by the operator."""
     assert _parse(page_size=value).page_size == expected
@@ -53,17 +56,28 @@ def test_page_size(value: Any, expected: int) -> None:
         ({"page_size": "-1"}, "page size must be at least 1"),
         ({"page_size": "x"}, "invalid page size"),
         ({"page_size": ""}, "invalid page size"),
-        ({"page_size": "1.5"}, "invalid page size"),
+        ({"page_size": "1.x"}, "invalid page size"),
+        ({"page_size": "0.4"}, "page size must be at least 1"),
         ({"page_size": True}, "invalid page size"),
         ({"page_size": "9" * 5000}, "invalid page size"),
         ({"chunk_size": "0"}, "chunk size must be at least 1"),
         ({"chunk_size": "x"}, "invalid chunk size"),
         ({"chunk_size": "51"}, "chunk size must be lower than 50"),
-        ({"batch_size": "-1"}, "batch size must be at least 1"),
+        ({"batch_size": "-1"}, "chunk size must be at least 1"),
+        ({"batch_size": "51", "chunk_size": "1"}, "chunk size must be lower than 50"),
         ({"fields": "name"}, "invalid fields query string"),
         ({"fields": True}, "invalid fields query string"),
         ({"fields": "5"}, "invalid fields query string"),
         ({"fields": "[1]"}, "invalid fields query string"),
+        ({"fields": ""}, "invalid fields query string"),
+        ({"fields": "true"}, "invalid fields query string"),
+        ({"fields": "null"}, "invalid fields query string"),
+        ({"fields": '["name",[]]'}, "invalid fields query string"),
+        ({"fields": '["name",{"flags":true}]'}, "invalid fields query string"),
+        ({"fields": '[{"flags":true},"name"]'}, "invalid fields query string"),
+        ({"fields": '{"name":1}'}, "invalid fields query string"),
+        ({"fields": '{"name":"yes"}'}, "invalid fields query string"),
+        ({"fields": '{"name":{"deep":null}}'}, "invalid fields query string"),
         ({"fields": "\ud800"}, "invalid fields query string"),
     ],
 )
@@ -85,6 +99,9 @@ def test_bad_parameters(parameters: dict[str, Any], message: str) -> None:
         ({"ascending": "1"}, True),
         ({"descending": "false", "ascending": "false"}, False),
         ({"ascending": True}, False),
+        ({"descending": True}, True),
+        ({"descending": "1"}, False),
+        ({"descending": "True"}, False),
     ],
 )
 def test_order(query: dict[str, Any], descending: bool) -> None:
@@ -93,7 +110,16 @@ def test_order(query: dict[str, Any], descending: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "paginate"), [("false", False), ("no", False), (False, False), ("true", True), (True, True)]
+    ("value", "paginate"),
+    [
+        ("false", False),
+        ("no", False),
+        ("1", False),
+        ("True", False),
+        (False, False),
+        ("true", True),
+        (True, True),
+    ],
 )
 def test_unpaged(value: Any, paginate: bool) -> None:
     """``paginate=false`` in its forms (recording list-unpaged-forms)."""
@@ -152,10 +178,17 @@ def test_a_bookmark_wins() -> None:
         ('"name, flags"', ("name", "flags")),
         ('["pvt_type","_rev","name","name"]', ("name",)),
         ('["_read_only.members"]', ("_read_only.members",)),
-        ("[]", ()),
+        ('{"name":"true","member":{"pins":true,"numbers":false}}', ("name", "member.pins")),
+        ('[{"name":true},{"flags":true}]', ("name", "flags")),
+        ('["name","member.","",".pins"]', ("name",)),
+        # With nothing to choose by, nobody has chosen.
+        ("[]", None),
+        ("{}", None),
+        ('""', None),
+        ('["pvt_type"]', None),
     ],
 )
-def test_fields(text: str, fields: tuple[str, ...]) -> None:
+def test_fields(text: str, fields: tuple[str, ...] | None) -> None:
     """A list, an object of booleans or a quoted text; nothing private."""
     assert _parse(fields=text).fields == fields
 
@@ -176,7 +209,7 @@ def test_an_item_of_full_docs() -> None:
     ("fields", "expected"),
     [
         (["name"], {"id": "c1", "name": "Sales"}),
-        ([], {"id": "c1"}),
+        (["id"], {"id": "c1"}),
         (["nope", "name.deep", "member.nope"], {"id": "c1"}),
         (["member.pins"], {"id": "c1", "member": {"pins": ["1"]}}),
         (["_read_only.members"], {"id": "c1", "_read_only": {"members": 1}}),

@@ -387,3 +387,17 @@ async def test_resuming_gives_up_when_too_much_happens(world: HubWorld) -> None:
 def test_events_for_these_tests_are_events() -> None:
     """A room-level event has no call."""
     assert "Call-ID" not in event_fields("lock", "room", call=None)
+
+
+async def test_a_wildcard_account_asks_about_each_conference_by_its_own_account(world: HubWorld) -> None:
+    """Two conferences of one id are two; nobody else hears of accounts that nobody asked for."""
+    master, plain = world.session(), world.session()
+    reply = await ask(master, "subscribe", auth_token="best", data={"account_id": "*", "binding": EVENTS})
+    assert reply["status"] == "success"
+    await subscribe(plain, EVENTS)
+    for account in (OTHER, CHILD, ACCOUNT):
+        await world.event(account=account)
+    assert [frame["data"]["account_id"] for frame in frames(master)] == [CHILD, ACCOUNT]
+    assert [frame["data"]["account_id"] for frame in frames(plain)] == [ACCOUNT]
+    decided = {right.account_id for right in world.guard.ruled if right.token == "best"}
+    assert decided == {None, "*", OTHER, CHILD, ACCOUNT}

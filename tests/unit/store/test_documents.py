@@ -165,12 +165,12 @@ async def test_hostile_ids_never_reach_the_store(world: World, doc_id: str) -> N
     assert world.store.counters.requests == before
 
 
-async def test_soft_deletion_costs_one_request(world: World) -> None:
-    """On the revision at hand it is one write, told as a deletion; the document is gone then."""
+async def test_soft_deletion_costs_two_requests(world: World) -> None:
+    """The newest revision and one write, told as a deletion; the document is gone then."""
     stored = await world.documents.save(ACCOUNT, conference("x"))
     before = world.store.counters.requests
     gone = await world.documents.soft_delete(ACCOUNT, {**stored, "pvt_deleted": True})
-    assert world.store.counters.requests == before + 1
+    assert world.store.counters.requests == before + 2
     assert world.told[-1] == ("deleted", encoded(DATABASE), gone)
     with pytest.raises(DocumentMissing):
         await world.documents.load(ACCOUNT, "x")
