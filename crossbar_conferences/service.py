@@ -51,6 +51,7 @@ from .commands.inviter import Inviter
 from .commands.ownership import Ownership
 from .conference import live as live_events
 from .conference import presentation
+from .conference.actions_table import MediaSide
 from .conference.endpoints_context import EndpointConfig
 from .kapi import configuration
 from .live.feed import EventFeed
@@ -343,6 +344,7 @@ class Service:
             settings.dial_timeout_ms,
             settings.dial_endpoints,
             settings.private_media_hosts,
+            MediaSide(settings.core, settings.set_action),
         )
         links = Links(
             self.documents,

@@ -23,6 +23,7 @@ from ..conference.actions_plan import (
     conference_request,
     participants_request,
 )
+from ..conference.actions_table import KAZOO_5, MediaSide
 from ..conference.validation import validate
 from ..live.port import Sighting
 from ..sockets.reviews import Unauthorized
@@ -38,7 +39,7 @@ from .standing import Standing, error_of
 class Actions:
     """Carries out actions for the handlers. ``wait_limit`` and ``dial_timeout``, of a dial that names
     none, in milliseconds. ``dial_endpoints``: legs of one dial. ``private_media_hosts``: hosts inside
-    that may be played from."""
+    that may be played from. ``media_side``: what can be carried out there."""
 
     reader: Reader
     executor: Executor
@@ -49,6 +50,7 @@ class Actions:
     dial_timeout: int
     dial_endpoints: int
     private_media_hosts: tuple[str, ...] = ()
+    media_side: MediaSide = KAZOO_5
 
     async def conference(self, exchange: Exchange) -> None:
         """An action on the conference itself."""
@@ -102,6 +104,7 @@ class Actions:
             room=sighting.room(exchange.conference_id),
             is_live_known=sighting.known,
             private_media_hosts=self.private_media_hosts,
+            media_side=self.media_side,
         )
 
     async def _finish(self, exchange: Exchange, plan: Plan) -> None:

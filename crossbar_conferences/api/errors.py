@@ -75,6 +75,12 @@ _ENTRIES = (
         "store_missing", 500, "datastore_missing", "a database of Kazoo's that is no account's is not there"
     ),
     Entry("store_fault", 500, "datastore_fault", "the document store answered with an error"),
+    Entry(
+        "not_supported",
+        501,
+        "not_supported",
+        "an action that nothing on the media side would carry out; the message says why",
+    ),
     Entry("unknown_method", 501, "", "a verb that HTTP servers do not know", empty=True),
     Entry("store_unreachable", 503, "datastore_unreachable", "the document store cannot be reached"),
     Entry("store_fatal", 503, "datastore_fault", "the check for numbers in use failed"),

@@ -22,6 +22,7 @@ from .actions_plan import (
     invalid,
     no_such_participant,
     not_in_list,
+    not_supported,
     unknown_to_switch,
 )
 from .actions_sound import Whom, level, play, say, set_limits, stop_play, tones
@@ -65,6 +66,9 @@ def needs_live_state(request: ActionRequest, *, is_about_participants: bool) -> 
 def plan_conference_action(request: ActionRequest, context: ActionContext) -> Plan:
     """PUT on a conference, all but ``dial``."""
     action = request.action
+    reason = context.media_side.refusal(action)
+    if reason is not None:
+        raise not_supported(action, reason)
     if action in ("lock", "unlock"):
         return Plan((context.command(action),), _OK, confirms=confirmation(action, context.conference_id))
     if action == "record":

@@ -17,6 +17,7 @@ from ..kapi.messages import MessageInvalid, Origin, Outgoing
 from ..kapi.origins import CROSSBAR, KAPPS_CONFERENCE
 from ..kapi.shapes import Refused
 from ..kapi.texts import TextRefused
+from .actions_table import KAZOO_5, MediaSide
 from .confirmation import Confirmation
 from .rooms import Room
 
@@ -108,7 +109,7 @@ class ActionContext:
     ``document`` is the stored conference or an ad-hoc one. ``room`` is the running conference as
     far as it is known; ``is_live_known`` tells whether its absence, or somebody's in it, means
     something. ``origin`` speaks for this node. ``private_media_hosts``: hosts inside that may be
-    played from (`media.media_locator`).
+    played from (`media.media_locator`). ``media_side``: what can be carried out there.
     """
 
     account_id: str
@@ -119,6 +120,7 @@ class ActionContext:
     room: Room | None = None
     is_live_known: bool = False
     private_media_hosts: tuple[str, ...] = ()
+    media_side: MediaSide = KAZOO_5
 
     @property
     def knows_all(self) -> bool:
@@ -204,6 +206,11 @@ def no_such_participant(participant_id: Any) -> ActionError:
     """404 with the id that nobody has."""
     shown = participant_id[:64] if isinstance(participant_id, str) else participant_id
     return ActionError("bad_identifier", {"id": shown, "message": "bad identifier"})
+
+
+def not_supported(action: str, reason: str) -> ActionError:
+    """501: the media side would do nothing; it is not asked."""
+    return ActionError("not_supported", {"action": action, "message": reason})
 
 
 def unknown_to_switch(call_id: str) -> ActionError:

@@ -24,7 +24,6 @@ ACTIONS: list[tuple[str, dict[str, Any], tuple[str, ...], int, Any]] = [
     ("say", {"text": "hello"}, (), 1, "ok"),
     ("stop_play", {}, (), 1, "ok"),
     ("tones", {"tones": [_TONE]}, (), 1, "ok"),
-    ("set", {"max_members": 3, "endconf_grace_time": 1}, (), 2, "ok"),
     ("mute", {}, _ALL, 1, dict),
     ("unmute", {}, _ALL, 1, dict),
     ("deaf", {}, _ALL, 2, dict),

@@ -108,6 +108,7 @@ def test_rows_and_fixtures_agree() -> None:
         "socket-restrictions",
         "socket-token",
         "too-much-in-hand",
+        "vars-core",
     }
 
 
