@@ -75,6 +75,7 @@ from .store.names import ACCOUNTS, account_database, account_id_of, is_account_i
 from .store.owners import Owners
 from .store.pages import PageCache
 from .store.port import Store, StoreError
+from .store.recordings import Recordings
 from .store.reservations import Reservations
 
 log = structlog.get_logger(__name__)
@@ -340,6 +341,7 @@ class Service:
             dialer,
             repeats,
             standing,
+            Recordings(self.store),
             settings.wait_limit_ms,
             settings.dial_timeout_ms,
             settings.dial_endpoints,

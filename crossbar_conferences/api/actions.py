@@ -5,8 +5,9 @@ Source: http.md 9; design 3.3; ``?wait=`` and ``?dry_run=`` are ours.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..commands.dialer import Dialer
@@ -24,9 +25,11 @@ from ..conference.actions_plan import (
     participants_request,
 )
 from ..conference.actions_table import KAZOO_5, MediaSide
+from ..conference.recordings import recording_name
 from ..conference.validation import validate
 from ..live.port import Sighting
 from ..sockets.reviews import Unauthorized
+from ..store.recordings import Recordings, Started
 from . import envelope
 from .exchange import Exchange
 from .options import is_dry_run, wait_seconds
@@ -46,6 +49,7 @@ class Actions:
     dialer: Dialer
     repeats: Repeats
     standing: Standing
+    recordings: Recordings
     wait_limit: int
     dial_timeout: int
     dial_endpoints: int
@@ -70,6 +74,8 @@ class Actions:
             await self._dial(exchange, request)
             return
         context = await self._context(exchange, request, is_about_participants=False)
+        if request.action == planner.RECORD:
+            context = await self._recorded(context)
         await self._finish(exchange, planner.plan_conference_action(request, context))
 
     async def _participants(self, exchange: Exchange) -> None:
@@ -91,6 +97,17 @@ class Actions:
         else:
             sighting = await self.reader.checked(exchange)
         return self._in(exchange, sighting)
+
+    async def _recorded(self, context: ActionContext) -> ActionContext:
+        """With the file of a recording that would begin now, and of the one that was begun last."""
+        room = context.room
+        instance_id = room.instance_id if room is not None else None
+        last = room.recording_file if room is not None else None
+        if last is None:
+            last = await self.recordings.name(context.account_id, context.conference_id, instance_id)
+        mark = instance_id or secrets.token_hex(4)
+        new = recording_name(context.account_id, context.conference_id, self.reader.now(), mark)
+        return replace(context, new_recording=new, last_recording=last)
 
     def _in(self, exchange: Exchange, sighting: Sighting) -> ActionContext:
         document = exchange.answer.document
@@ -119,6 +136,9 @@ class Actions:
         if wait is not None:
             exchange.waits()
         watch = None if wait is None else self.standing.command(exchange)
+        if plan.recording is not None:
+            started = Started(*plan.recording)
+            await self.recordings.starts(exchange.account_id, exchange.conference_id, started)
         try:
             outcome = await self.executor.carry_out(
                 plan, exchange.account_id, exchange.conference_id, wait=wait, watch=watch
@@ -131,7 +151,8 @@ class Actions:
         answer.status = 200 if outcome.confirmed else 202
         # Whoever may not look any more is told what was known of the command, and nothing of the room.
         state = {} if outcome.ended else presentation.metadata(outcome.room, self.reader.now())
-        answer.data = {"confirmed": outcome.confirmed, "result": answer.data, **state}
+        failed = {} if outcome.failed is None else {"failed": outcome.failed}
+        answer.data = {"confirmed": outcome.confirmed, **failed, "result": answer.data, **state}
         answer.metadata["confirmed"] = outcome.confirmed
 
     async def _dial(self, exchange: Exchange, request: ActionRequest) -> None:

@@ -56,6 +56,12 @@ _ENTRIES = (
         "participant_unknown_to_switch",
         "the participant is there, but the media side does not know the number that commands need",
     ),
+    Entry(
+        "recording_unknown",
+        409,
+        "recording_unknown",
+        "the conference is recorded, but nobody knows to which file, and the media side needs its name",
+    ),
     Entry("gone", 410, "gone", "version 1 of the API"),
     Entry("precondition_failed", 412, "", "If-Match or If-None-Match is not met", empty=True),
     Entry("unsupported_media_type", 415, "", "the body is neither JSON nor a form", empty=True),

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from ..broker.bus import Bus
 from ..conference.actions_plan import Plan
@@ -18,6 +18,9 @@ from ..conference.rooms import Room
 from ..kapi.messages import Origin, Outgoing
 from ..live.feed import EventFeed, Heard
 from ..live.port import Live
+
+#: Seconds for which what may fail at once must last until it counts as done (real-switch.md A4).
+LASTS_SECONDS: Final = 0.25
 
 
 @dataclass(slots=True)
@@ -32,11 +35,12 @@ class Counters:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of a plan. ``confirmed`` is ``None`` when nobody waited for a proof; ``ended`` when
-    whoever waited may not be told how things are any more."""
+    whoever waited may not be told how things are any more; ``failed`` says what is known to have failed."""
 
     confirmed: bool | None = None
     room: Room | None = None
     ended: bool = False
+    failed: str | None = None
 
 
 #: Keeps a right under review for as long as the context lasts, and tells, once, why it ended.
@@ -49,16 +53,33 @@ class _Waiter:
     def __init__(self, confirms: Sequence[Confirmation]) -> None:
         self.open = list(confirms)
         self.done = asyncio.Event()
+        #: What was undone, in words; and whether something that undoes came before the proof itself: events
+        #: of one millisecond come in any order.
+        self.failed: str | None = None
+        self.is_doubted = False
+        self._lasting = [confirm for confirm in confirms if confirm.may_be_undone]
 
     @property
     def is_proved(self) -> bool:
-        """Whether nothing is left to be proved."""
-        return not self.open
+        """Whether nothing is left to be proved, and nothing speaks against it."""
+        return not self.open and self.failed is None and not self.is_doubted
+
+    @property
+    def may_be_undone(self) -> bool:
+        """Whether what was proved has to last for a moment."""
+        return bool(self._lasting) and self.is_proved
 
     def hear(self, heard: Heard) -> None:
         """An event came."""
         event = heard.event
         member = event.participant.participant_id if event.participant else None
+        for confirm in self._lasting:
+            if confirm.is_undone_by(event.kind, event.conference_id):
+                if confirm in self.open:
+                    self.is_doubted = True
+                else:
+                    self.failed = confirm.failure
+                    self.done.set()
         self.open = [
             confirm
             for confirm in self.open
@@ -116,10 +137,10 @@ class Executor:
             await self._feed.release(account_id)
         room = sighting.room(conference_id)
         # What is known in part, or not at all, proves nothing.
-        if not confirmed and sighting.known:
+        if not confirmed and waiter.failed is None and not waiter.is_doubted and sighting.known:
             # The event may be among those that the operator does not publish: look at the state.
             confirmed = all(confirm.holds(room) is True for confirm in waiter.open)
-        return self._counted(Outcome(confirmed and plan.reaches_all, room))
+        return self._counted(Outcome(confirmed and plan.reaches_all, room, failed=waiter.failed))
 
     async def _wait(self, plan: Plan, waiter: _Waiter, seconds: float, watch: Watch | None) -> bool:
         """Publish and wait for the proof; whether the right to wait for it has ended."""
@@ -132,6 +153,9 @@ class Executor:
         async with watch(end) if watch is not None else nullcontext():
             await self._publish(plan)
             await _within(seconds, waiter)
+            if waiter.may_be_undone and not ended.is_set():
+                waiter.done.clear()
+                await _within(LASTS_SECONDS, waiter)
             return ended.is_set()
 
     async def _publish(self, plan: Plan) -> None:

@@ -23,6 +23,7 @@ from .actions_plan import (
     no_such_participant,
     not_in_list,
     not_supported,
+    recording_unknown,
     unknown_to_switch,
 )
 from .actions_sound import Whom, level, play, say, set_limits, stop_play, tones
@@ -30,13 +31,14 @@ from .actions_vars import custom_vars
 from .confirmation import Confirmation, confirmation
 from .endpoints_context import text_at
 from .isolation import participant_id as participant_number
-from .media import recording_name
+from .recordings import usual_name
 from .selectors import SENT, Target, everybody, is_selective, select, selector_of
 
 #: Kazoo's list in the error about an unknown action; further actions are not advertised there.
 CONFERENCE_ACTIONS: Final = ("lock", "unlock", "play", "dial", "record", "vars")
 PARTICIPANT_ACTIONS: Final = ("mute", "unmute", "deaf", "undeaf", "kick", "play")
 DIAL: Final = "dial"
+RECORD: Final = "record"
 
 _OK: Final = "ok"
 _RECORDING: Final[Mapping[str, tuple[str, str, bool]]] = {
@@ -60,7 +62,7 @@ def needs_live_state(request: ActionRequest, *, is_about_participants: bool) -> 
 
     For the others Kazoo does not ask the media side, and neither need we.
     """
-    return is_about_participants or request.action == "record"
+    return is_about_participants or request.action == RECORD
 
 
 def plan_conference_action(request: ActionRequest, context: ActionContext) -> Plan:
@@ -71,7 +73,7 @@ def plan_conference_action(request: ActionRequest, context: ActionContext) -> Pl
         raise not_supported(action, reason)
     if action in ("lock", "unlock"):
         return Plan((context.command(action),), _OK, confirms=confirmation(action, context.conference_id))
-    if action == "record":
+    if action == RECORD:
         return _record(request, context)
     if action == "vars":
         values = custom_vars(request, "custom_conference_vars")
@@ -142,12 +144,25 @@ def _record(request: ActionRequest, context: ActionContext) -> Plan:
         # Kazoo says 202 to both; peers say what is wrong (anchors.md 1.5).
         message = f"the conference is {'already' if wanted else 'not'} being recorded"
         raise invalid("data.action", "state", {"message": message, "value": toggle})
-    media = recording_name(context.account_id, context.conference_id)
+    room = context.room
+    media = context.new_recording if wanted else _recorded_to(context)
+    # In a conference that does not run nothing is begun.
+    begins = wanted and (room is not None or not context.is_live_known)
     return Plan(
         (context.command(command, {"Media-Name": media}),),
         answer,
         confirms=confirmation(f"record_{toggle}", context.conference_id),
+        recording=(media, room.instance_id if room is not None else None) if begins else None,
     )
+
+
+def _recorded_to(context: ActionContext) -> str:
+    room = context.room
+    known = (room.recording_file if room is not None else None) or context.last_recording
+    if known is None and room is not None and room.recording:
+        raise recording_unknown()
+    # Nobody knows of a recording: what an older version of ours may have begun.
+    return known or usual_name(context.account_id, context.conference_id)
 
 
 def _relate(request: ActionRequest, context: ActionContext) -> Plan:
@@ -218,6 +233,7 @@ __all__ = [
     "CONFERENCE_ACTIONS",
     "DIAL",
     "PARTICIPANT_ACTIONS",
+    "RECORD",
     "needs_live_state",
     "plan_conference_action",
     "plan_participant_action",

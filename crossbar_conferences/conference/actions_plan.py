@@ -110,6 +110,8 @@ class ActionContext:
     far as it is known; ``is_live_known`` tells whether its absence, or somebody's in it, means
     something. ``origin`` speaks for this node. ``private_media_hosts``: hosts inside that may be
     played from (`media.media_locator`). ``media_side``: what can be carried out there.
+    ``new_recording``: the file of a recording that would begin now; ``last_recording``: the one that was
+    begun last, where that is known.
     """
 
     account_id: str
@@ -121,6 +123,8 @@ class ActionContext:
     is_live_known: bool = False
     private_media_hosts: tuple[str, ...] = ()
     media_side: MediaSide = KAZOO_5
+    new_recording: str = ""
+    last_recording: str | None = None
 
     @property
     def knows_all(self) -> bool:
@@ -151,13 +155,15 @@ class Plan:
     """What to publish, in order, what to answer, and what would prove that it happened.
 
     ``reaches_all``: whether everybody whom the action is for was known and can be named to the
-    switch; what reaches a part of them, or nobody, is never confirmed."""
+    switch; what reaches a part of them, or nobody, is never confirmed. ``recording``: the file of a
+    recording that the plan starts, and the run of the conference where that is known."""
 
     messages: tuple[Outgoing, ...]
     data: Any
     status: int = ACCEPTED
     confirms: tuple[Confirmation, ...] = ()
     reaches_all: bool = True
+    recording: tuple[str, str | None] | None = None
 
 
 def conference_request(data: Any, query: Mapping[str, Any], envelope: Mapping[str, Any]) -> ActionRequest:
@@ -211,6 +217,12 @@ def no_such_participant(participant_id: Any) -> ActionError:
 def not_supported(action: str, reason: str) -> ActionError:
     """501: the media side would do nothing; it is not asked."""
     return ActionError("not_supported", {"action": action, "message": reason})
+
+
+def recording_unknown() -> ActionError:
+    """409: the conference is recorded, but nobody knows to which file, and a stop must name it."""
+    message = "nobody knows the file that is recorded to, so the recording cannot be stopped"
+    return ActionError("recording_unknown", {"message": message})
 
 
 def unknown_to_switch(call_id: str) -> ActionError:

@@ -36,6 +36,7 @@ def remembered(found: Room, known: Room | None) -> Room:
         found,
         account_id=found.account_id or known.account_id,
         recording=known.recording,
+        recording_file=known.recording_file,
         switch_hostname=known.switch_hostname if found.has_strangers else found.switch_hostname,
         extra={**known.extra, **found.extra},
         custom_conference_vars=found.custom_conference_vars or known.custom_conference_vars,

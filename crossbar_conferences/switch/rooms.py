@@ -100,6 +100,8 @@ class Event:
     room: Room
     member: Member | None = None
     has_floor: bool = False
+    #: The file of a recording.
+    media: str | None = None
 
 
 #: Every running room, by conference id, in order of creation.
@@ -273,7 +275,8 @@ def _record(room: Room, command: Record) -> tuple[Room, tuple[Event, ...]]:
         raise SwitchRefuses(f"conference {room.conference_id} is {what} to {command.media}")
     rest = tuple(media for media in room.recordings if media != command.media)
     room = replace(room, recordings=(*rest, command.media) if command.on else rest)
-    return room, (Event("start-recording" if command.on else "stop-recording", room),)
+    name = "start-recording" if command.on else "stop-recording"
+    return room, (Event(name, room, media=command.media),)
 
 
 def _variables(room: Room, command: Variables) -> tuple[Room, tuple[Event, ...]]:

@@ -333,6 +333,23 @@ async def _bus_unavailable(house: House) -> Answer:
         await house.meet()
 
 
+async def _not_supported(house: House) -> Answer:
+    return await house.put(house.path(await house.create()), {"action": "set", "data": {"max_members": 5}})
+
+
+async def _recording_unknown(house: House) -> Answer:
+    made = await house.create()
+    await house.run_room(made)
+    # No name that anybody of ours could have sent.
+    await house.cluster.perform(["record", made, "a b.mp3"])
+
+    async def known() -> bool:
+        return bool((await house.get(house.path(made))).body["metadata"].get("is_recording"))
+
+    await eventually(known)
+    return await house.put(house.path(made), {"action": "record", "data": {"action": "stop"}})
+
+
 async def _live_unknown(house: House) -> Answer:
     await house.cluster.perform(["fault", "all", "silent", "on"])
     return await house.put(house.path("e" * 32), {"action": "lock"})

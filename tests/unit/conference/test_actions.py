@@ -74,6 +74,8 @@ def context(room: Room | None = None, *, known: bool | None = None, **changes: A
         check=check,
         room=room,
         is_live_known=room is not None if known is None else known,
+        new_recording="new.mp3",
+        last_recording=changes.get("last_recording"),
     )
 
 
@@ -216,11 +218,13 @@ def test_data_of_another_type(data: Any) -> None:
     ],
 )
 def test_record(toggle: str, command: str, answer: str, form: Any) -> None:
-    """Start and stop name the same file, so that stop finds what start began."""
-    plan = on_conference(form(toggle))
+    """A start has a file of its own, and a stop names the one that was started last."""
+    plan = on_conference(form(toggle), where=context(last_recording="last.mp3"))
+    media = "new.mp3" if toggle == "start" else "last.mp3"
     assert headers(plan) == [
-        {"Application-Name": command, "Media-Name": f"{A}_{C}.mp3", "App-Name": "kapps_conference"}
+        {"Application-Name": command, "Media-Name": media, "App-Name": "kapps_conference"}
     ]
+    assert plan.recording == (("new.mp3", None) if toggle == "start" else None)
     assert (plan.status, plan.data) == (202, answer)
     assert plan.confirms == (Confirmation(f"record_{toggle}", C),)
 
@@ -254,6 +258,31 @@ def test_record_without_toggle(data: dict[str, Any]) -> None:
     with pytest.raises(ActionError) as error:
         on_conference({"action": "record", "data": data})
     assert refused(error)[1] == {"data.action": {"required": {"message": "recording requires an action"}}}
+
+
+STOP = {"action": "record", "data": {"action": "stop"}}
+
+
+def test_a_stop_names_what_is_recorded() -> None:
+    """What an event told goes before what was begun here; what nobody knows is not guessed at."""
+    told = Room(C, recording=True, recording_file="told.mp3")
+    for where, media in (
+        (context(told, last_recording="last.mp3"), "told.mp3"),
+        (context(replace(told, recording_file=None), last_recording="last.mp3"), "last.mp3"),
+        (context(Room(C)), f"{A}_{C}.mp3"),
+    ):
+        assert [sent["Media-Name"] for sent in headers(on_conference(STOP, where=where))] == [media]
+    with pytest.raises(ActionError) as error:
+        on_conference(STOP, where=context(replace(told, recording_file=None)))
+    assert refused(error)[0] == "recording_unknown"
+
+
+def test_only_what_may_begin_is_noted() -> None:
+    """In a conference that is known not to run no recording begins."""
+    start = {"action": "record", "data": {"action": "start"}}
+    assert on_conference(start, where=context(Room(C, instance_id="i1"))).recording == ("new.mp3", "i1")
+    assert on_conference(start, where=context(None, known=False)).recording == ("new.mp3", None)
+    assert on_conference(start, where=context(None, known=True)).recording is None
 
 
 @pytest.mark.parametrize(("toggle", "recording"), [("start", True), ("stop", False)])
