@@ -181,7 +181,7 @@ class Service:
         self.room: SocketRoom = SocketRoom(settings, self.hub, self._guard, clock, presentation.metadata)
         self.reviews: Reviews = self.room.reviews
         self.streams: EventStreams = self.room.streams
-        self.executor: Executor = Executor(self.bus, self.feed, self.live)
+        self.executor: Executor = Executor(self.bus, self.feed, self.live, clock)
         self.inviter: Inviter = Inviter(self.bus, store, clock)
         self.sockets: SocketServer
         self.metrics: Metrics = Metrics(self)
@@ -254,6 +254,7 @@ class Service:
         await self.reviews.start()
         stack.push_async_callback(self.reviews.close)
         stack.push_async_callback(self.inviter.close)
+        stack.push_async_callback(self.executor.repeats.close)
         stack.push_async_callback(self.keys.close)
         # Notices of changed documents come in bursts when Kazoo migrates.
         await self.bus.listen(

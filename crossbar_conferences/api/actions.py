@@ -81,13 +81,15 @@ class Actions:
     async def _participants(self, exchange: Exchange) -> None:
         request = participants_request(exchange.data, exchange.query, exchange.envelope)
         context = await self._context(exchange, request, is_about_participants=True)
-        await self._finish(exchange, planner.plan_participants_action(request, context))
+        await self._finish(
+            exchange, planner.minding(planner.plan_participants_action(request, context), context)
+        )
 
     async def _participant(self, exchange: Exchange) -> None:
         request = participants_request(exchange.data, exchange.query, exchange.envelope)
         context = await self._context(exchange, request, is_about_participants=True)
         plan = planner.plan_participant_action(request, context, exchange.parameters["participant_id"])
-        await self._finish(exchange, plan)
+        await self._finish(exchange, planner.minding(plan, context))
 
     async def _context(
         self, exchange: Exchange, request: ActionRequest, *, is_about_participants: bool
@@ -122,6 +124,7 @@ class Actions:
             is_live_known=sighting.known,
             private_media_hosts=self.private_media_hosts,
             media_side=self.media_side,
+            now=self.reader.now(),
         )
 
     async def _finish(self, exchange: Exchange, plan: Plan) -> None:

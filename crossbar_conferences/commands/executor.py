@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..broker.bus import Bus
+from ..clock import Clock
 from ..conference.actions_plan import Plan
 from ..conference.confirmation import Confirmation
+from ..conference.newcomers import WAITED_OUT
 from ..conference.rooms import Room
 from ..kapi.messages import Origin, Outgoing
 from ..live.feed import EventFeed, Heard
 from ..live.port import Live
+from ..tasks import end
+from .repeats import Repeats
 
 #: Seconds for which what may fail at once must last until it counts as done (real-switch.md A4).
 LASTS_SECONDS: Final = 0.25
@@ -92,11 +96,13 @@ class _Waiter:
 class Executor:
     """Publishes commands. A command that cannot be published raises `BrokerUnavailable`."""
 
-    def __init__(self, bus: Bus, feed: EventFeed, live: Live) -> None:
+    def __init__(self, bus: Bus, feed: EventFeed, live: Live, clock: Clock) -> None:
         self.counters = Counters()
         self._bus = bus
         self._feed = feed
         self._live = live
+        self._clock = clock
+        self.repeats = Repeats(bus, feed, clock)
         #: By account: nobody waits for another's events, however many wait.
         self._waiters: dict[str, dict[_Waiter, None]] = {}
         #: Who speaks in the commands that are planned here.
@@ -116,8 +122,14 @@ class Executor:
 
         ``watch`` keeps the right of whoever waits under review: when that ends, the wait does, and
         how things are is not told any more."""
+        self.repeats.supersede(account_id, plan.confirms)
         if wait is None:
-            await self._publish(plan)
+            repeating = self.repeats.begin(account_id, plan.newcomers)
+            try:
+                await self._publish(plan)
+            except BaseException:
+                await end(repeating)
+                raise
             return Outcome()
         if not plan.confirms:
             # Nobody was to be changed: that is done at once. What no event proves stays unproved.
@@ -128,7 +140,7 @@ class Executor:
         await self._feed.hold(account_id)
         try:
             with self._waiting(account_id, plan.confirms) as waiter:
-                ended = await self._wait(plan, waiter, wait, watch)
+                ended = await self._wait(account_id, plan, waiter, wait, watch)
             confirmed = waiter.is_proved
             if ended:
                 return self._counted(Outcome(confirmed and plan.reaches_all, None, ended=True))
@@ -142,23 +154,34 @@ class Executor:
             confirmed = all(confirm.holds(room) is True for confirm in waiter.open)
         return self._counted(Outcome(confirmed and plan.reaches_all, room, failed=waiter.failed))
 
-    async def _wait(self, plan: Plan, waiter: _Waiter, seconds: float, watch: Watch | None) -> bool:
+    async def _wait(
+        self, account_id: str, plan: Plan, waiter: _Waiter, seconds: float, watch: Watch | None
+    ) -> bool:
         """Publish and wait for the proof; whether the right to wait for it has ended."""
         ended = asyncio.Event()
 
-        def end(reason: str) -> None:
+        def stop(reason: str) -> None:
             ended.set()
             waiter.done.set()
 
-        async with watch(end) if watch is not None else nullcontext():
-            await self._publish(plan)
-            await _within(seconds, waiter)
+        async with watch(stop) if watch is not None else nullcontext():
+            repeating = self.repeats.begin(account_id, plan.newcomers)
+            try:
+                await self._publish(plan)
+                await _within(seconds, waiter)
+            finally:
+                # Whoever has waited is told how things are: nothing is to change after that.
+                await end(repeating)
             if waiter.may_be_undone and not ended.is_set():
                 waiter.done.clear()
                 await _within(LASTS_SECONDS, waiter)
             return ended.is_set()
 
     async def _publish(self, plan: Plan) -> None:
+        # What no event can prove cannot be repeated until it took effect: it has to wait.
+        unproved = [one.joined_at for one in plan.newcomers if one.confirmation is None]
+        if unproved:
+            await asyncio.sleep(max(0.0, max(unproved) + WAITED_OUT - self._clock()))
         for message in plan.messages:
             await self._bus.cast(message)
             self.counters.published += 1

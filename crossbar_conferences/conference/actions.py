@@ -9,6 +9,7 @@ Source: http.md 9, amqp.md 6, recordings ``actions`` and ``participants``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from ..kapi.messages import Outgoing
@@ -31,6 +32,7 @@ from .actions_vars import custom_vars
 from .confirmation import Confirmation, confirmation
 from .endpoints_context import text_at
 from .isolation import participant_id as participant_number
+from .newcomers import newcomers
 from .recordings import usual_name
 from .selectors import SENT, Target, everybody, is_selective, select, selector_of
 
@@ -128,6 +130,12 @@ def plan_participant_action(request: ActionRequest, context: ActionContext, part
     if context.is_live_known and (context.room is None or context.room.participant(number) is None):
         raise no_such_participant(number)
     return Plan(messages, _OK, confirms=confirms)
+
+
+def minding(plan: Plan, context: ActionContext) -> Plan:
+    """The plan with the commands that may be lost, since they are to people who have just joined."""
+    found = newcomers(plan.messages, plan.confirms, context.room, context.now)
+    return replace(plan, newcomers=found) if found else plan
 
 
 def _record(request: ActionRequest, context: ActionContext) -> Plan:
@@ -234,6 +242,7 @@ __all__ = [
     "DIAL",
     "PARTICIPANT_ACTIONS",
     "RECORD",
+    "minding",
     "needs_live_state",
     "plan_conference_action",
     "plan_participant_action",

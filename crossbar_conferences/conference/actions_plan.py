@@ -19,6 +19,7 @@ from ..kapi.shapes import Refused
 from ..kapi.texts import TextRefused
 from .actions_table import KAZOO_5, MediaSide
 from .confirmation import Confirmation
+from .newcomers import Newcomer
 from .rooms import Room
 
 #: The commands that Kazoo sends as the HTTP app itself (amqp.md 6.1, 11).
@@ -111,7 +112,7 @@ class ActionContext:
     something. ``origin`` speaks for this node. ``private_media_hosts``: hosts inside that may be
     played from (`media.media_locator`). ``media_side``: what can be carried out there.
     ``new_recording``: the file of a recording that would begin now; ``last_recording``: the one that was
-    begun last, where that is known.
+    begun last, where that is known. ``now`` in unix seconds.
     """
 
     account_id: str
@@ -125,6 +126,7 @@ class ActionContext:
     media_side: MediaSide = KAZOO_5
     new_recording: str = ""
     last_recording: str | None = None
+    now: float = 0.0
 
     @property
     def knows_all(self) -> bool:
@@ -156,7 +158,8 @@ class Plan:
 
     ``reaches_all``: whether everybody whom the action is for was known and can be named to the
     switch; what reaches a part of them, or nobody, is never confirmed. ``recording``: the file of a
-    recording that the plan starts, and the run of the conference where that is known."""
+    recording that the plan starts, and the run of the conference where that is known. ``newcomers``:
+    those of the messages that may come too early."""
 
     messages: tuple[Outgoing, ...]
     data: Any
@@ -164,6 +167,7 @@ class Plan:
     confirms: tuple[Confirmation, ...] = ()
     reaches_all: bool = True
     recording: tuple[str, str | None] | None = None
+    newcomers: tuple[Newcomer, ...] = ()
 
 
 def conference_request(data: Any, query: Mapping[str, Any], envelope: Mapping[str, Any]) -> ActionRequest:

@@ -318,6 +318,7 @@ def _told(room: Room, known: Participant | None, told: Participant, event: Event
             conference_name=told.conference_name or room.conference_id,
             conference_uuid=told.conference_uuid or room.instance_id,
             told_at=event.at,
+            joined_at=event.at if event.kind == "add-member" else None,
         )
     return replace(
         known,

@@ -127,7 +127,11 @@ def _carried(found: Participant, known: Participant | None) -> Participant:
     # A node that was restarted takes the time of its restart for that of the joining.
     member = _of_same(found, known) if found.participant_id is not None else _of_same(known, found)
     return replace(
-        member, talk_time=known.talk_time, talking_since=known.talking_since, told_at=known.told_at
+        member,
+        talk_time=known.talk_time,
+        talking_since=known.talking_since,
+        told_at=known.told_at,
+        joined_at=known.joined_at,
     )
 
 

@@ -51,6 +51,8 @@ class Participant:
     talk_time: float = 0.0
     talking_since: float | None = None
     told_at: float | None = None
+    #: When the joining was heard (unix seconds); ``None`` for who was there before.
+    joined_at: float | None = None
 
     def flag(self, header: str) -> bool | None:
         """A boolean conference channel variable by its header, ``None`` when it says nothing."""
