@@ -92,6 +92,12 @@ _ENTRIES = (
     Entry("store_fatal", 503, "datastore_fault", "the check for numbers in use failed"),
     Entry("bus_unavailable", 503, "bus_unavailable", "the message broker cannot be reached"),
     Entry(
+        "not_taken",
+        503,
+        "command_not_taken",
+        "the broker is there, but no media node takes commands to this conference",
+    ),
+    Entry(
         "live_unknown",
         503,
         "live_state_unknown",
@@ -234,6 +240,12 @@ def request_timeout() -> ApiError:
 def bus_unavailable() -> ApiError:
     """503: the command cannot be published."""
     return ApiError("bus_unavailable", {"message": "message broker unavailable"})
+
+
+def not_taken() -> ApiError:
+    """503: the command is in nobody's queue, so it is not carried out."""
+    data = {"message": "no media node takes commands to this conference"}
+    return ApiError("not_taken", data, headers={"retry-after": "30"})
 
 
 def live_unknown() -> ApiError:

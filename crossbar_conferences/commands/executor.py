@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..broker.bus import Bus
+from ..broker.port import NotTaken
 from ..clock import Clock
 from ..conference.actions_plan import Plan
 from ..conference.confirmation import Confirmation
@@ -94,7 +95,8 @@ class _Waiter:
 
 
 class Executor:
-    """Publishes commands. A command that cannot be published raises `BrokerUnavailable`."""
+    """Publishes commands. One that cannot be published raises `BrokerUnavailable`, one that is known to be
+    taken by nobody `NotTaken`."""
 
     def __init__(self, bus: Bus, feed: EventFeed, live: Live, clock: Clock) -> None:
         self.counters = Counters()
@@ -126,21 +128,21 @@ class Executor:
         if wait is None:
             repeating = self.repeats.begin(account_id, plan.newcomers)
             try:
-                await self._publish(plan)
+                await self._publish(plan, account_id, conference_id)
             except BaseException:
                 await end(repeating)
                 raise
             return Outcome()
         if not plan.confirms:
             # Nobody was to be changed: that is done at once. What no event proves stays unproved.
-            await self._publish(plan)
+            await self._publish(plan, account_id, conference_id)
             sighting = await self._live.conference(account_id, conference_id)
             settled = not plan.messages and plan.reaches_all
             return self._counted(Outcome(settled, sighting.room(conference_id)))
         await self._feed.hold(account_id)
         try:
             with self._waiting(account_id, plan.confirms) as waiter:
-                ended = await self._wait(account_id, plan, waiter, wait, watch)
+                ended = await self._wait(account_id, conference_id, plan, waiter, wait, watch)
             confirmed = waiter.is_proved
             if ended:
                 return self._counted(Outcome(confirmed and plan.reaches_all, None, ended=True))
@@ -155,7 +157,13 @@ class Executor:
         return self._counted(Outcome(confirmed and plan.reaches_all, room, failed=waiter.failed))
 
     async def _wait(
-        self, account_id: str, plan: Plan, waiter: _Waiter, seconds: float, watch: Watch | None
+        self,
+        account_id: str,
+        conference_id: str,
+        plan: Plan,
+        waiter: _Waiter,
+        seconds: float,
+        watch: Watch | None,
     ) -> bool:
         """Publish and wait for the proof; whether the right to wait for it has ended."""
         ended = asyncio.Event()
@@ -167,7 +175,7 @@ class Executor:
         async with watch(stop) if watch is not None else nullcontext():
             repeating = self.repeats.begin(account_id, plan.newcomers)
             try:
-                await self._publish(plan)
+                await self._publish(plan, account_id, conference_id)
                 await _within(seconds, waiter)
             finally:
                 # Whoever has waited is told how things are: nothing is to change after that.
@@ -177,14 +185,32 @@ class Executor:
                 await _within(LASTS_SECONDS, waiter)
             return ended.is_set()
 
-    async def _publish(self, plan: Plan) -> None:
+    async def _publish(self, plan: Plan, account_id: str, conference_id: str) -> None:
         # What no event can prove cannot be repeated until it took effect: it has to wait.
         unproved = [one.joined_at for one in plan.newcomers if one.confirmation is None]
         if unproved:
             await asyncio.sleep(max(0.0, max(unproved) + WAITED_OUT - self._clock()))
+        # All go to one place: whether the first is heard tells it for the others. To ask costs a round trip
+        # to the broker, so nobody asks while a media node is there that has told all of the conference.
+        asks = self._is_doubtful(account_id, conference_id)
         for message in plan.messages:
-            await self._bus.cast(message)
+            heard = await self._bus.cast(message, mandatory=asks)
             self.counters.published += 1
+            if not heard and not await self._is_idle(account_id, conference_id):
+                raise NotTaken("no media node takes commands to this conference")
+            asks = False
+
+    def _is_doubtful(self, account_id: str, conference_id: str) -> bool:
+        if self._bus.nodes.count("ecallmgr") == 0:
+            return True
+        sighting = self._live.peek(account_id, conference_id)
+        room = None if sighting is None else sighting.room(conference_id)
+        return room is not None and bool(room.doubts)
+
+    async def _is_idle(self, account_id: str, conference_id: str) -> bool:
+        """Whether the conference is known not to run: then a command is for nobody, as in Kazoo."""
+        sighting = await self._live.conference(account_id, conference_id)
+        return sighting.known and sighting.room(conference_id) is None
 
     def _counted(self, outcome: Outcome) -> Outcome:
         if outcome.confirmed:

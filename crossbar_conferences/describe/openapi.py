@@ -47,6 +47,7 @@ _CREATES: Final = frozenset({"collection", "email_invite", "public_link", "guest
 _ONLY: Final[Mapping[str, tuple[str, ...]]] = {
     "bad_media": ("document", "participants", "participant"),
     "not_supported": ("document",),
+    "not_taken": ("document", "participants", "participant"),
     "recording_unknown": ("document",),
     "faulty_request": ("collection", "participants"),
     "idempotency_mismatch": ("document", "participants", "participant", "email_invite"),

@@ -23,7 +23,9 @@ from yarl import URL
 
 from crossbar_conferences.api.errors import CATALOGUE, Entry
 from crossbar_conferences.api.routes import ROUTES, Route
+from crossbar_conferences.broker.nodes import NodesTable
 from crossbar_conferences.commands.idempotency import Alone, AnswerUnknown
+from crossbar_conferences.live.port import Sighting
 from crossbar_conferences.logs import add_context
 from crossbar_conferences.store.memory import MemoryStore
 from crossbar_conferences.store.port import DatabaseMissing, StoreFault, StoreRefused
@@ -335,6 +337,16 @@ async def _bus_unavailable(house: House) -> Answer:
 
 async def _not_supported(house: House) -> Answer:
     return await house.put(house.path(await house.create()), {"action": "set", "data": {"max_members": 5}})
+
+
+async def _not_taken(house: House) -> Answer:
+    made = await house.create()
+    nobody = AsyncMock(return_value=Sighting())
+    with (
+        patch.object(NodesTable, "count", return_value=0),
+        patch.object(type(house.service.live), "conference", nobody),
+    ):
+        return await house.put(house.path(made), {"action": "lock"})
 
 
 async def _recording_unknown(house: House) -> Answer:

@@ -100,6 +100,7 @@ def test_rows_and_fixtures_agree() -> None:
         "isolation-unknown",
         "many-numbers",
         "no-request",
+        "not-taken",
         "participants-missing-flag",
         "scope-count",
         "socket-new-token",
