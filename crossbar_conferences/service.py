@@ -327,6 +327,7 @@ class Service:
         reader = Reader(self.documents, self.live, self.ownership, self.clock, Renderings())
         standing = Standing(gate, reader, self.reviews)
         saver = Saver(self.documents, self.reservations, self.announcer, settings.conference_numbers)
+        media_side = MediaSide(settings.core, settings.set_action)
         dialer = Dialer(
             self.bus,
             self.live,
@@ -334,6 +335,7 @@ class Service:
             EndpointConfig(private_media_hosts=settings.private_media_hosts),
             channel_timeout=settings.search_timeout_ms / 1000,
             channel_category=settings.channel_query_category,
+            media_side=media_side,
         )
         repeats = Repeats(self.keys)
         actions = Actions(
@@ -347,7 +349,7 @@ class Service:
             settings.dial_timeout_ms,
             settings.dial_endpoints,
             settings.private_media_hosts,
-            MediaSide(settings.core, settings.set_action),
+            media_side,
         )
         links = Links(
             self.documents,

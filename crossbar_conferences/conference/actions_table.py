@@ -77,6 +77,11 @@ class MediaSide:
     core: Core = "5"
     takes_set: bool = False
 
+    @property
+    def dial_begins(self) -> bool:
+        """Whether a dial begins a conference that does not run (real-switch.md A5)."""
+        return self.core == "5"
+
     def refusal(self, action: object) -> str | None:
         """Why an action would do nothing here, in words for a client; ``None`` when it would."""
         fact = _BY_NAME.get(action) if isinstance(action, str) else None

@@ -37,3 +37,18 @@ async def test_no_success_for_what_nothing_would_do(world: World, number: int) -
                 assert answer.status in (200, 202), answer.text
         commands = [body for _, body in await heard.all() if body.get("Conference-ID") == conference_id]
         assert bool(commands) is (status != 501)
+
+
+async def test_a_dial_that_cannot_begin_a_conference_says_so(world: World) -> None:
+    """On the open core a dial into a conference that does not run calls nobody: the answer says so."""
+    conference_id = await world.create()
+    dial = {"endpoints": ["2600123456"], "timeout": 30}
+    async with beside(world, core="master") as other:
+        answer = await other.act(conference_id, "dial", dial)
+        assert (answer.status, answer.data["status"]) == (202, "error")
+        assert "does not run" in answer.data["message"]
+        assert other.commands == []
+        await world.start_room(conference_id, "name=Ann")
+        await other.until_shown(conference_id, 1)
+        answer = await other.act(conference_id, "dial", dial)
+        assert [one["status"] for one in answer.data["endpoint_responses"]] == ["success"]
