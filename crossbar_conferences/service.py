@@ -254,7 +254,7 @@ class Service:
         await self.reviews.start()
         stack.push_async_callback(self.reviews.close)
         stack.push_async_callback(self.inviter.close)
-        stack.push_async_callback(self.executor.repeats.close)
+        stack.push_async_callback(self.executor.resender.close)
         stack.push_async_callback(self.keys.close)
         # Notices of changed documents come in bursts when Kazoo migrates.
         await self.bus.listen(

@@ -22,7 +22,7 @@ from ..kapi.messages import Origin, Outgoing
 from ..live.feed import EventFeed, Heard
 from ..live.port import Live
 from ..tasks import end
-from .repeats import Repeats
+from .resending import Resender
 
 #: Seconds for which what may fail at once must last until it counts as done (real-switch.md A4).
 LASTS_SECONDS: Final = 0.25
@@ -104,7 +104,7 @@ class Executor:
         self._feed = feed
         self._live = live
         self._clock = clock
-        self.repeats = Repeats(bus, feed, clock)
+        self.resender = Resender(bus, feed, clock)
         #: By account: nobody waits for another's events, however many wait.
         self._waiters: dict[str, dict[_Waiter, None]] = {}
         #: Who speaks in the commands that are planned here.
@@ -124,9 +124,9 @@ class Executor:
 
         ``watch`` keeps the right of whoever waits under review: when that ends, the wait does, and
         how things are is not told any more."""
-        self.repeats.supersede(account_id, plan.confirms)
+        self.resender.supersede(account_id, plan.confirms)
         if wait is None:
-            repeating = self.repeats.begin(account_id, plan.newcomers)
+            repeating = self.resender.begin(account_id, plan.newcomers)
             try:
                 await self._publish(plan, account_id, conference_id)
             except BaseException:
@@ -173,7 +173,7 @@ class Executor:
             waiter.done.set()
 
         async with watch(stop) if watch is not None else nullcontext():
-            repeating = self.repeats.begin(account_id, plan.newcomers)
+            repeating = self.resender.begin(account_id, plan.newcomers)
             try:
                 await self._publish(plan, account_id, conference_id)
                 await _within(seconds, waiter)

@@ -40,7 +40,7 @@ async def test_a_command_is_repeated_until_it_takes(world: World) -> None:
         answer = await answering
         assert answer.status == (200 if query else 202), answer.text
         await world.eventually(lambda room=conference_id: not world.room(room).members[1].speak)
-        await world.eventually(lambda: not world.service.executor.repeats._open)
+        await world.eventually(lambda: not world.service.executor.resender._open)
         assert {sent["Application-Name"] for sent in world.commands} == {"mute_participant"}
         await world.cluster.perform(["destroy", conference_id])
         world.sent.clear()
@@ -53,7 +53,7 @@ async def test_the_last_command_counts(world: World) -> None:
     await world.act(conference_id, "unmute", None, *_TWO)
     sent = len(world.commands)
     await _found(world)
-    await world.eventually(lambda: not world.service.executor.repeats._open)
+    await world.eventually(lambda: not world.service.executor.resender._open)
     assert {one["Application-Name"] for one in world.commands[sent:]} <= {"unmute_participant"}
     assert world.room(conference_id).members[1].speak
 
@@ -63,8 +63,8 @@ async def test_a_command_that_took_is_not_repeated(world: World) -> None:
     conference_id = await _joined(world)
     await _found(world)
     await world.act(conference_id, "mute", None, *_TWO)
-    await world.eventually(lambda: not world.service.executor.repeats._open)
-    await asyncio.gather(*world.service.executor.repeats._tasks)
+    await world.eventually(lambda: not world.service.executor.resender._open)
+    await asyncio.gather(*world.service.executor.resender._tasks)
     assert len(world.commands) == 1
 
 

@@ -44,11 +44,10 @@ _SETTLES: Final = {
 }
 
 
-class Repeats:
-    """Repeats of commands. ``clock``: unix seconds, the one of the live data."""
+class Resender:
+    """Sends commands again. ``clock``: unix seconds, the one of the live data."""
 
     def __init__(self, bus: Bus, feed: EventFeed, clock: Clock) -> None:
-        self.sent = 0
         self._bus = bus
         self._feed = feed
         self._clock = clock
@@ -95,7 +94,6 @@ class Repeats:
                         return
                     for newcomer in due:
                         await self._bus.cast(newcomer.message)
-                        self.sent += 1
             finally:
                 await self._feed.release(account_id)
         except BrokerError as error:
