@@ -51,6 +51,7 @@ from .commands.inviter import Inviter
 from .commands.ownership import Ownership
 from .conference import live as live_events
 from .conference import presentation
+from .conference.actions_table import MediaSide
 from .conference.endpoints_context import EndpointConfig
 from .kapi import configuration
 from .live.feed import EventFeed
@@ -74,6 +75,7 @@ from .store.names import ACCOUNTS, account_database, account_id_of, is_account_i
 from .store.owners import Owners
 from .store.pages import PageCache
 from .store.port import Store, StoreError
+from .store.recordings import Recordings
 from .store.reservations import Reservations
 
 log = structlog.get_logger(__name__)
@@ -179,7 +181,7 @@ class Service:
         self.room: SocketRoom = SocketRoom(settings, self.hub, self._guard, clock, presentation.metadata)
         self.reviews: Reviews = self.room.reviews
         self.streams: EventStreams = self.room.streams
-        self.executor: Executor = Executor(self.bus, self.feed, self.live)
+        self.executor: Executor = Executor(self.bus, self.feed, self.live, clock)
         self.inviter: Inviter = Inviter(self.bus, store, clock)
         self.sockets: SocketServer
         self.metrics: Metrics = Metrics(self)
@@ -252,6 +254,7 @@ class Service:
         await self.reviews.start()
         stack.push_async_callback(self.reviews.close)
         stack.push_async_callback(self.inviter.close)
+        stack.push_async_callback(self.executor.resender.close)
         stack.push_async_callback(self.keys.close)
         # Notices of changed documents come in bursts when Kazoo migrates.
         await self.bus.listen(
@@ -324,6 +327,7 @@ class Service:
         reader = Reader(self.documents, self.live, self.ownership, self.clock, Renderings())
         standing = Standing(gate, reader, self.reviews)
         saver = Saver(self.documents, self.reservations, self.announcer, settings.conference_numbers)
+        media_side = MediaSide(settings.core, settings.set_action)
         dialer = Dialer(
             self.bus,
             self.live,
@@ -331,6 +335,7 @@ class Service:
             EndpointConfig(private_media_hosts=settings.private_media_hosts),
             channel_timeout=settings.search_timeout_ms / 1000,
             channel_category=settings.channel_query_category,
+            media_side=media_side,
         )
         repeats = Repeats(self.keys, standing)
         actions = Actions(
@@ -339,10 +344,12 @@ class Service:
             dialer,
             repeats,
             standing,
+            Recordings(self.store),
             settings.wait_limit_ms,
             settings.dial_timeout_ms,
             settings.dial_endpoints,
             settings.private_media_hosts,
+            media_side,
         )
         links = Links(
             self.documents,

@@ -1,4 +1,4 @@
-"""The tables of docs/configure.md and docs/operations.md, from the code: ``python scripts/tables.py``."""
+"""The tables of docs/commands.md, configure.md and operations.md, from the code: ``scripts/tables.py``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+from crossbar_conferences.conference.actions_table import ACTIONS, BOTH, ActionFact  # noqa: E402
 from crossbar_conferences.metrics import METRICS, PREFIX  # noqa: E402
 from crossbar_conferences.settings import SETTINGS, Setting  # noqa: E402
 from crossbar_conferences.settings.values import show  # noqa: E402
@@ -43,6 +44,22 @@ def metrics_table() -> str:
     return _table(("metric", "kind", "what it counts", "of"), shown)
 
 
+def actions_table() -> str:
+    """Every action: who carries it out, what proves it, and how that is known."""
+    return _table(("action", "core", "event that proves it", "known"), map(_action_row, ACTIONS))
+
+
+def _action_row(fact: ActionFact) -> tuple[str, ...]:
+    events = ", ".join(f"`{event}`" for event in fact.events)
+    proof = (f"{events}, {fact.where}" if events and fact.where else events or fact.where) or "none"
+    return (
+        f"`{fact.name}`",
+        "both" if fact.cores == BOTH else ", ".join(fact.cores) or "none: 501 `not_supported`",
+        proof,
+        fact.known,
+    )
+
+
 def with_table(text: str, table: str) -> str:
     """A page with its table as it should be. Raises `ValueError` when the page has no place for it."""
     before, begin, rest = text.partition(BEGIN)
@@ -54,6 +71,7 @@ def with_table(text: str, table: str) -> str:
 
 #: Page -> what makes its table.
 TABLES: dict[Path, Callable[[], str]] = {
+    ROOT / "docs" / "commands.md": actions_table,
     ROOT / "docs" / "configure.md": settings_table,
     ROOT / "docs" / "operations.md": metrics_table,
 }

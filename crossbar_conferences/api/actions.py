@@ -5,8 +5,9 @@ Source: http.md 9; design 3.3; ``?wait=`` and ``?dry_run=`` are ours.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..commands.dialer import Dialer
@@ -23,9 +24,12 @@ from ..conference.actions_plan import (
     conference_request,
     participants_request,
 )
+from ..conference.actions_table import KAZOO_5, MediaSide
+from ..conference.recordings import recording_name
 from ..conference.validation import validate
 from ..live.port import Sighting
 from ..sockets.reviews import Unauthorized
+from ..store.recordings import Recordings, Started
 from . import envelope
 from .exchange import Exchange
 from .options import is_dry_run, wait_seconds
@@ -38,17 +42,19 @@ from .standing import Standing, error_of
 class Actions:
     """Carries out actions for the handlers. ``wait_limit`` and ``dial_timeout``, of a dial that names
     none, in milliseconds. ``dial_endpoints``: legs of one dial. ``private_media_hosts``: hosts inside
-    that may be played from."""
+    that may be played from. ``media_side``: what can be carried out there."""
 
     reader: Reader
     executor: Executor
     dialer: Dialer
     repeats: Repeats
     standing: Standing
+    recordings: Recordings
     wait_limit: int
     dial_timeout: int
     dial_endpoints: int
     private_media_hosts: tuple[str, ...] = ()
+    media_side: MediaSide = KAZOO_5
 
     async def conference(self, exchange: Exchange) -> None:
         """An action on the conference itself."""
@@ -68,18 +74,22 @@ class Actions:
             await self._dial(exchange, request)
             return
         context = await self._context(exchange, request, is_about_participants=False)
+        if request.action == planner.RECORD:
+            context = await self._recorded(context)
         await self._finish(exchange, planner.plan_conference_action(request, context))
 
     async def _participants(self, exchange: Exchange) -> None:
         request = participants_request(exchange.data, exchange.query, exchange.envelope)
         context = await self._context(exchange, request, is_about_participants=True)
-        await self._finish(exchange, planner.plan_participants_action(request, context))
+        await self._finish(
+            exchange, planner.minding(planner.plan_participants_action(request, context), context)
+        )
 
     async def _participant(self, exchange: Exchange) -> None:
         request = participants_request(exchange.data, exchange.query, exchange.envelope)
         context = await self._context(exchange, request, is_about_participants=True)
         plan = planner.plan_participant_action(request, context, exchange.parameters["participant_id"])
-        await self._finish(exchange, plan)
+        await self._finish(exchange, planner.minding(plan, context))
 
     async def _context(
         self, exchange: Exchange, request: ActionRequest, *, is_about_participants: bool
@@ -89,6 +99,17 @@ class Actions:
         else:
             sighting = await self.reader.checked(exchange)
         return self._in(exchange, sighting)
+
+    async def _recorded(self, context: ActionContext) -> ActionContext:
+        """With the file of a recording that would begin now, and of the one that was begun last."""
+        room = context.room
+        instance_id = room.instance_id if room is not None else None
+        last = room.recording_file if room is not None else None
+        if last is None:
+            last = await self.recordings.name(context.account_id, context.conference_id, instance_id)
+        mark = instance_id or secrets.token_hex(4)
+        new = recording_name(context.account_id, context.conference_id, self.reader.now(), mark)
+        return replace(context, new_recording=new, last_recording=last)
 
     def _in(self, exchange: Exchange, sighting: Sighting) -> ActionContext:
         document = exchange.answer.document
@@ -102,6 +123,8 @@ class Actions:
             room=sighting.room(exchange.conference_id),
             is_live_known=sighting.known,
             private_media_hosts=self.private_media_hosts,
+            media_side=self.media_side,
+            now=self.reader.now(),
         )
 
     async def _finish(self, exchange: Exchange, plan: Plan) -> None:
@@ -116,6 +139,9 @@ class Actions:
         if wait is not None:
             exchange.waits()
         watch = None if wait is None else self.standing.command(exchange)
+        if plan.recording is not None:
+            started = Started(*plan.recording)
+            await self.recordings.starts(exchange.account_id, exchange.conference_id, started)
         try:
             outcome = await self.executor.carry_out(
                 plan, exchange.account_id, exchange.conference_id, wait=wait, watch=watch
@@ -128,7 +154,8 @@ class Actions:
         answer.status = 200 if outcome.confirmed else 202
         # Whoever may not look any more is told what was known of the command, and nothing of the room.
         state = {} if outcome.ended else presentation.metadata(outcome.room, self.reader.now())
-        answer.data = {"confirmed": outcome.confirmed, "result": answer.data, **state}
+        failed = {} if outcome.failed is None else {"failed": outcome.failed}
+        answer.data = {"confirmed": outcome.confirmed, **failed, "result": answer.data, **state}
         answer.metadata["confirmed"] = outcome.confirmed
 
     async def _dial(self, exchange: Exchange, request: ActionRequest) -> None:

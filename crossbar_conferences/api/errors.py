@@ -56,6 +56,12 @@ _ENTRIES = (
         "participant_unknown_to_switch",
         "the participant is there, but the media side does not know the number that commands need",
     ),
+    Entry(
+        "recording_unknown",
+        409,
+        "recording_unknown",
+        "the conference is recorded, but nobody knows to which file, and the media side needs its name",
+    ),
     Entry("gone", 410, "gone", "version 1 of the API"),
     Entry("precondition_failed", 412, "", "If-Match or If-None-Match is not met", empty=True),
     Entry("unsupported_media_type", 415, "", "the body is neither JSON nor a form", empty=True),
@@ -75,10 +81,22 @@ _ENTRIES = (
         "store_missing", 500, "datastore_missing", "a database of Kazoo's that is no account's is not there"
     ),
     Entry("store_fault", 500, "datastore_fault", "the document store answered with an error"),
+    Entry(
+        "not_supported",
+        501,
+        "not_supported",
+        "an action that nothing on the media side would carry out; the message says why",
+    ),
     Entry("unknown_method", 501, "", "a verb that HTTP servers do not know", empty=True),
     Entry("store_unreachable", 503, "datastore_unreachable", "the document store cannot be reached"),
     Entry("store_fatal", 503, "datastore_fault", "the check for numbers in use failed"),
     Entry("bus_unavailable", 503, "bus_unavailable", "the message broker cannot be reached"),
+    Entry(
+        "not_taken",
+        503,
+        "command_not_taken",
+        "the broker is there, but no media node takes commands to this conference",
+    ),
     Entry(
         "live_unknown",
         503,
@@ -222,6 +240,12 @@ def request_timeout() -> ApiError:
 def bus_unavailable() -> ApiError:
     """503: the command cannot be published."""
     return ApiError("bus_unavailable", {"message": "message broker unavailable"})
+
+
+def not_taken() -> ApiError:
+    """503: the command is in nobody's queue, so it is not carried out."""
+    data = {"message": "no media node takes commands to this conference"}
+    return ApiError("not_taken", data, headers={"retry-after": "30"})
 
 
 def live_unknown() -> ApiError:

@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from ..broker.port import BrokerError
+from ..broker.port import BrokerError, NotTaken
 from ..conference.actions_plan import ActionError
 from ..conference.listing import ListingError
 from ..errors import CrossbarConferencesError
@@ -25,6 +25,7 @@ from .errors import (
     ApiError,
     bus_unavailable,
     conflict,
+    not_taken,
     store_fault,
     store_missing,
     store_unreachable,
@@ -41,6 +42,7 @@ _TABLE: tuple[tuple[type[CrossbarConferencesError], Callable[[Any], ApiError]], 
     (DatabaseMissing, lambda error: store_missing("database")),
     (ViewMissing, lambda error: store_fault("view missing")),
     (StoreError, lambda error: store_fault("unexpected answer")),
+    (NotTaken, lambda error: not_taken()),
     (BrokerError, lambda error: bus_unavailable()),
 )
 

@@ -24,6 +24,10 @@ class BrokerUnavailable(BrokerError):
     """There is no connection to a message broker."""
 
 
+class NotTaken(BrokerError):
+    """The broker is there, and nobody listens for the message."""
+
+
 class CallTimeout(BrokerError):
     """Nobody answered in time."""
 

@@ -14,8 +14,16 @@ import structlog
 from ..broker.bus import Bus
 from ..broker.port import BrokerError, BrokerUnavailable, CallTimeout
 from ..conference import endpoints
-from ..conference.actions_dial import DialPlan, DialRequest, dial_answer, dial_failure, plan_dial
+from ..conference.actions_dial import (
+    CANNOT_BEGIN,
+    DialPlan,
+    DialRequest,
+    dial_answer,
+    dial_failure,
+    plan_dial,
+)
 from ..conference.actions_plan import ActionContext
+from ..conference.actions_table import KAZOO_5, MediaSide
 from ..conference.endpoints_context import EndpointConfig
 from ..kapi import call
 from ..kapi import conference as messages
@@ -38,6 +46,7 @@ class Dialer:
         *,
         channel_timeout: float = 2.0,
         channel_category: str = call.CATEGORIES[0],
+        media_side: MediaSide = KAZOO_5,
     ) -> None:
         self._bus = bus
         self._live = live
@@ -45,6 +54,7 @@ class Dialer:
         self._config = config
         self._channel_timeout = channel_timeout
         self._channel_category = channel_category
+        self._media_side = media_side
 
     async def plan(
         self, request: DialRequest, context: ActionContext, account: Mapping[str, Any]
@@ -75,6 +85,9 @@ class Dialer:
         """What the media side made of it; every failure is an answer too (dial.md 5.4).
 
         ``watch`` keeps the right of whoever waits under review: when that ends, nobody has answered."""
+        if not self._media_side.dial_begins and await self._is_idle(plan):
+            # The switch would call nobody, and say nothing until the timeout.
+            return dial_failure(CANNOT_BEGIN)
         zone = await self.zone(plan)
         message = plan.message(zone, request_id)
         try:
@@ -99,6 +112,12 @@ class Dialer:
         sighting = await self._live.conference(context.account_id, context.conference_id)
         room = sighting.room(context.conference_id)
         return room.zone if room is not None and room.zone else self._bus.zone
+
+    async def _is_idle(self, plan: DialPlan) -> bool:
+        """Whether the conference is known not to run."""
+        context = plan.context
+        sighting = await self._live.conference(context.account_id, context.conference_id)
+        return sighting.known and sighting.room(context.conference_id) is None
 
     async def _zone_of_call(self, call_id: str) -> str | None:
         question = call.query_channels(call_id, self._bus.origin(), category=self._channel_category)

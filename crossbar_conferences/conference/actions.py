@@ -9,6 +9,7 @@ Source: http.md 9, amqp.md 6, recordings ``actions`` and ``participants``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from ..kapi.messages import Outgoing
@@ -22,6 +23,8 @@ from .actions_plan import (
     invalid,
     no_such_participant,
     not_in_list,
+    not_supported,
+    recording_unknown,
     unknown_to_switch,
 )
 from .actions_sound import Whom, level, play, say, set_limits, stop_play, tones
@@ -29,13 +32,15 @@ from .actions_vars import custom_vars
 from .confirmation import Confirmation, confirmation
 from .endpoints_context import text_at
 from .isolation import participant_id as participant_number
-from .media import recording_name
+from .newcomers import newcomers
+from .recordings import usual_name
 from .selectors import SENT, Target, everybody, is_selective, select, selector_of
 
 #: Kazoo's list in the error about an unknown action; further actions are not advertised there.
 CONFERENCE_ACTIONS: Final = ("lock", "unlock", "play", "dial", "record", "vars")
 PARTICIPANT_ACTIONS: Final = ("mute", "unmute", "deaf", "undeaf", "kick", "play")
 DIAL: Final = "dial"
+RECORD: Final = "record"
 
 _OK: Final = "ok"
 _RECORDING: Final[Mapping[str, tuple[str, str, bool]]] = {
@@ -59,15 +64,18 @@ def needs_live_state(request: ActionRequest, *, is_about_participants: bool) -> 
 
     For the others Kazoo does not ask the media side, and neither need we.
     """
-    return is_about_participants or request.action == "record"
+    return is_about_participants or request.action == RECORD
 
 
 def plan_conference_action(request: ActionRequest, context: ActionContext) -> Plan:
     """PUT on a conference, all but ``dial``."""
     action = request.action
+    reason = context.media_side.refusal(action)
+    if reason is not None:
+        raise not_supported(action, reason)
     if action in ("lock", "unlock"):
         return Plan((context.command(action),), _OK, confirms=confirmation(action, context.conference_id))
-    if action == "record":
+    if action == RECORD:
         return _record(request, context)
     if action == "vars":
         values = custom_vars(request, "custom_conference_vars")
@@ -124,6 +132,12 @@ def plan_participant_action(request: ActionRequest, context: ActionContext, part
     return Plan(messages, _OK, confirms=confirms)
 
 
+def minding(plan: Plan, context: ActionContext) -> Plan:
+    """The plan with the commands that may be lost, since they are to people who have just joined."""
+    found = newcomers(plan.messages, plan.confirms, context.room, context.now)
+    return replace(plan, newcomers=found) if found else plan
+
+
 def _record(request: ActionRequest, context: ActionContext) -> Plan:
     fields = request.fields
     toggle = text_at(fields, "action")
@@ -138,12 +152,25 @@ def _record(request: ActionRequest, context: ActionContext) -> Plan:
         # Kazoo says 202 to both; peers say what is wrong (anchors.md 1.5).
         message = f"the conference is {'already' if wanted else 'not'} being recorded"
         raise invalid("data.action", "state", {"message": message, "value": toggle})
-    media = recording_name(context.account_id, context.conference_id)
+    room = context.room
+    media = context.new_recording if wanted else _recorded_to(context)
+    # In a conference that does not run nothing is begun.
+    begins = wanted and (room is not None or not context.is_live_known)
     return Plan(
         (context.command(command, {"Media-Name": media}),),
         answer,
         confirms=confirmation(f"record_{toggle}", context.conference_id),
+        recording=(media, room.instance_id if room is not None else None) if begins else None,
     )
+
+
+def _recorded_to(context: ActionContext) -> str:
+    room = context.room
+    known = (room.recording_file if room is not None else None) or context.last_recording
+    if known is None and room is not None and room.recording:
+        raise recording_unknown()
+    # Nobody knows of a recording: what an older version of ours may have begun.
+    return known or usual_name(context.account_id, context.conference_id)
 
 
 def _relate(request: ActionRequest, context: ActionContext) -> Plan:
@@ -214,6 +241,8 @@ __all__ = [
     "CONFERENCE_ACTIONS",
     "DIAL",
     "PARTICIPANT_ACTIONS",
+    "RECORD",
+    "minding",
     "needs_live_state",
     "plan_conference_action",
     "plan_participant_action",

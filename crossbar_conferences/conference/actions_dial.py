@@ -29,6 +29,7 @@ MAXIMUM_WAIT_MS: Final = 10 * 60 * 1000
 MAXIMUM_LEGS: Final = 100
 
 TIMED_OUT: Final = "timed out trying to dial endpoints"
+CANNOT_BEGIN: Final = "a dial cannot begin a conference here: it does not run"
 NO_MEDIA_SERVER: Final = "conference dial failed to find a media server"
 
 

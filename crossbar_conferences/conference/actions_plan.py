@@ -17,7 +17,9 @@ from ..kapi.messages import MessageInvalid, Origin, Outgoing
 from ..kapi.origins import CROSSBAR, KAPPS_CONFERENCE
 from ..kapi.shapes import Refused
 from ..kapi.texts import TextRefused
+from .actions_table import KAZOO_5, MediaSide
 from .confirmation import Confirmation
+from .newcomers import Newcomer
 from .rooms import Room
 
 #: The commands that Kazoo sends as the HTTP app itself (amqp.md 6.1, 11).
@@ -108,7 +110,9 @@ class ActionContext:
     ``document`` is the stored conference or an ad-hoc one. ``room`` is the running conference as
     far as it is known; ``is_live_known`` tells whether its absence, or somebody's in it, means
     something. ``origin`` speaks for this node. ``private_media_hosts``: hosts inside that may be
-    played from (`media.media_locator`).
+    played from (`media.media_locator`). ``media_side``: what can be carried out there.
+    ``new_recording``: the file of a recording that would begin now; ``last_recording``: the one that was
+    begun last, where that is known. ``now`` in unix seconds.
     """
 
     account_id: str
@@ -119,6 +123,10 @@ class ActionContext:
     room: Room | None = None
     is_live_known: bool = False
     private_media_hosts: tuple[str, ...] = ()
+    media_side: MediaSide = KAZOO_5
+    new_recording: str = ""
+    last_recording: str | None = None
+    now: float = 0.0
 
     @property
     def knows_all(self) -> bool:
@@ -149,13 +157,17 @@ class Plan:
     """What to publish, in order, what to answer, and what would prove that it happened.
 
     ``reaches_all``: whether everybody whom the action is for was known and can be named to the
-    switch; what reaches a part of them, or nobody, is never confirmed."""
+    switch; what reaches a part of them, or nobody, is never confirmed. ``recording``: the file of a
+    recording that the plan starts, and the run of the conference where that is known. ``newcomers``:
+    those of the messages that may come too early."""
 
     messages: tuple[Outgoing, ...]
     data: Any
     status: int = ACCEPTED
     confirms: tuple[Confirmation, ...] = ()
     reaches_all: bool = True
+    recording: tuple[str, str | None] | None = None
+    newcomers: tuple[Newcomer, ...] = ()
 
 
 def conference_request(data: Any, query: Mapping[str, Any], envelope: Mapping[str, Any]) -> ActionRequest:
@@ -204,6 +216,17 @@ def no_such_participant(participant_id: Any) -> ActionError:
     """404 with the id that nobody has."""
     shown = participant_id[:64] if isinstance(participant_id, str) else participant_id
     return ActionError("bad_identifier", {"id": shown, "message": "bad identifier"})
+
+
+def not_supported(action: str, reason: str) -> ActionError:
+    """501: the media side would do nothing; it is not asked."""
+    return ActionError("not_supported", {"action": action, "message": reason})
+
+
+def recording_unknown() -> ActionError:
+    """409: the conference is recorded, but nobody knows to which file, and a stop must name it."""
+    message = "nobody knows the file that is recorded to, so the recording cannot be stopped"
+    return ActionError("recording_unknown", {"message": message})
 
 
 def unknown_to_switch(call_id: str) -> ActionError:

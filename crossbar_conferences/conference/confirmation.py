@@ -21,11 +21,15 @@ Holds = Callable[[Room | None, int | None], bool | None]
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A row of the table. ``is_default``: one of its events is published without configuration."""
+    """A row of the table. ``is_default``: one of its events is published without configuration.
+
+    ``undone_by``: an event that, soon after, says that it failed; ``failure``: that in words."""
 
     events: tuple[str, ...]
     holds: Holds
     is_default: bool = True
+    undone_by: str | None = None
+    failure: str = ""
 
 
 def _room(read: Callable[[Room], bool | None], wanted: bool) -> Holds:
@@ -63,7 +67,15 @@ PROOFS: Final[Mapping[str, Proof]] = MappingProxyType(
         "deaf": Proof(("deaf-member",), _flag(lambda participant: participant.hear, False)),
         "undeaf": Proof(("undeaf-member",), _flag(lambda participant: participant.hear, True)),
         "kick": Proof(("del-member", "conference-destroy"), _is_gone),
-        "record_start": Proof(("start-recording",), _room(lambda room: room.recording, True), False),
+        # A file that cannot be written ends in the same millisecond as it began, without a word why in
+        # the events (real-switch.md A4).
+        "record_start": Proof(
+            ("start-recording",),
+            _room(lambda room: room.recording, True),
+            False,
+            "stop-recording",
+            "recording failed: it ended as soon as it had begun",
+        ),
         "record_stop": Proof(("stop-recording",), _room(lambda room: room.recording, False), False),
         "energy": Proof(("energy-level-member",), _cannot_tell, False),
         "volume_in": Proof(("volume-in-member",), _cannot_tell, False),
@@ -87,6 +99,20 @@ class Confirmation:
     def events(self) -> tuple[str, ...]:
         """The names of the events that prove it."""
         return PROOFS[self.action].events
+
+    def is_undone_by(self, event: str, conference_id: str) -> bool:
+        """Whether an event says that what was proved did not last."""
+        return event == PROOFS[self.action].undone_by and conference_id == self.conference_id
+
+    @property
+    def may_be_undone(self) -> bool:
+        """Whether the proof counts only once nothing has undone it for a moment."""
+        return PROOFS[self.action].undone_by is not None
+
+    @property
+    def failure(self) -> str:
+        """What is said when it was undone."""
+        return PROOFS[self.action].failure
 
     def is_proved_by(self, event: str, conference_id: str, participant_id: int | None) -> bool:
         """Whether an event of this name, conference and participant is the receipt."""

@@ -43,6 +43,7 @@ from typing import Any, Final
 
 from ..clock import gregorian_seconds
 from .merging import merged, remembered
+from .recordings import recorded_file
 from .rooms import MAX_PARTICIPANTS, MAX_ROOMS, Participant, Room, strangers_last
 from .sightings import object_of, participant_from, text_of
 
@@ -69,6 +70,8 @@ class Event:
     message_id: str | None = None
     #: The older core's events leave a participant's custom application variables out (amqp.md 7.3).
     lacks_vars: bool = False
+    #: The file of a recording, where the event tells it (Kazoo 5).
+    recording_file: str | None = None
 
 
 def event_from(body: Mapping[str, Any], at: float, published_for: str | None = None) -> Event | None:
@@ -96,6 +99,7 @@ def event_from(body: Mapping[str, Any], at: float, published_for: str | None = N
         participant=participant_from(body),
         message_id=text_of(body.get("Msg-ID")),
         lacks_vars="Custom-Application-Vars" not in body,
+        recording_file=recorded_file(body) if kind == "start-recording" else None,
     )
 
 
@@ -180,12 +184,14 @@ def _unlocked(room: Room | None, event: Event) -> Room | None:
 
 def _recording(room: Room | None, event: Event) -> Room | None:
     here = _room(room, event)
-    return here if here.recording is True else replace(here, recording=True)
+    if here.recording is True and here.recording_file == event.recording_file:
+        return here
+    return replace(here, recording=True, recording_file=event.recording_file)
 
 
 def _not_recording(room: Room | None, event: Event) -> Room | None:
     here = _room(room, event)
-    return here if here.recording is False else replace(here, recording=False)
+    return here if here.recording is False else replace(here, recording=False, recording_file=None)
 
 
 def _member_there(room: Room | None, event: Event) -> Room | None:
@@ -312,6 +318,7 @@ def _told(room: Room, known: Participant | None, told: Participant, event: Event
             conference_name=told.conference_name or room.conference_id,
             conference_uuid=told.conference_uuid or room.instance_id,
             told_at=event.at,
+            joined_at=event.at if event.kind == "add-member" else None,
         )
     return replace(
         known,

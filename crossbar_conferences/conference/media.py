@@ -107,8 +107,3 @@ def _is_prompt(rest: str, account_id: str) -> bool:
     if owner not in (account_id, _SYSTEM) or not 1 <= len(names) <= 2 or not _ID.fullmatch(names[0]):
         return False
     return len(names) == 1 or _LANGUAGE.fullmatch(names[1]) is not None
-
-
-def recording_name(account_id: str, conference_id: str) -> str:
-    """The file a conference is recorded to; start and stop must name the same (amqp.md 7.4)."""
-    return f"{account_id}_{conference_id}.mp3"

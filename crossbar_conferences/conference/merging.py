@@ -36,6 +36,7 @@ def remembered(found: Room, known: Room | None) -> Room:
         found,
         account_id=found.account_id or known.account_id,
         recording=known.recording,
+        recording_file=known.recording_file,
         switch_hostname=known.switch_hostname if found.has_strangers else found.switch_hostname,
         extra={**known.extra, **found.extra},
         custom_conference_vars=found.custom_conference_vars or known.custom_conference_vars,
@@ -126,7 +127,11 @@ def _carried(found: Participant, known: Participant | None) -> Participant:
     # A node that was restarted takes the time of its restart for that of the joining.
     member = _of_same(found, known) if found.participant_id is not None else _of_same(known, found)
     return replace(
-        member, talk_time=known.talk_time, talking_since=known.talking_since, told_at=known.told_at
+        member,
+        talk_time=known.talk_time,
+        talking_since=known.talking_since,
+        told_at=known.told_at,
+        joined_at=known.joined_at,
     )
 
 

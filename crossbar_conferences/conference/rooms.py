@@ -57,6 +57,8 @@ class Participant:
     talk_time: float = 0.0
     talking_since: float | None = None
     told_at: float | None = None
+    #: When the joining was heard (unix seconds); ``None`` for who was there before.
+    joined_at: float | None = None
 
     def flag(self, header: str) -> bool | None:
         """A boolean conference channel variable by its header, ``None`` when it says nothing."""
@@ -107,7 +109,8 @@ class Room:
 
     ``account_id`` is the conference's own account, ``None`` when nobody says it: its legs do not, since
     a leg of any account may be in it. ``start_time`` is in gregorian seconds, ``run_time`` in seconds.
-    ``recording`` is ``None`` when nothing was heard about a recording. ``extra`` keeps headers without
+    ``recording`` is ``None`` when nothing was heard about a recording; ``recording_file`` is its file where
+    an event told it. ``extra`` keeps headers without
     a field. ``participants`` without a number come last (`strangers_last`).
     """
 
@@ -121,6 +124,7 @@ class Room:
     switch_hostname: str | None = None
     custom_conference_vars: Mapping[str, Any] = field(default_factory=dict)
     recording: bool | None = None
+    recording_file: str | None = None
     participants: tuple[Participant, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
     #: Who began to talk last and has not stopped.

@@ -46,6 +46,9 @@ _CREATES: Final = frozenset({"collection", "email_invite", "public_link", "guest
 #: Errors that only some operations give; the others come everywhere.
 _ONLY: Final[Mapping[str, tuple[str, ...]]] = {
     "bad_media": ("document", "participants", "participant"),
+    "not_supported": ("document",),
+    "not_taken": ("document", "participants", "participant"),
+    "recording_unknown": ("document",),
     "faulty_request": ("collection", "participants"),
     "idempotency_mismatch": ("document", "participants", "participant", "email_invite"),
     "idempotency_unknown": ("document", "participants", "participant", "email_invite"),
@@ -168,7 +171,8 @@ def _reference(name: str) -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    names = [name for name in resources.schema_names() if name != "fixture"]
+    # What is not a request's is not promised; nor is what is off unless an operator turns it on.
+    names = [name for name in resources.schema_names() if name not in ("fixture", "conferences.actions.set")]
     return {
         **{name: _modern(resources.schema(name)) for name in names},
         "success": _envelope({"status": {"const": "success"}, "revision": {"type": "string"}}),

@@ -85,6 +85,7 @@ _EVENT = Definition(
         "Custom-Application-Vars",
         "Custom-Channel-Vars",
         "Participant-ID",
+        "Recording",
     ),
     types={
         "Account-ID": is_text,
@@ -96,6 +97,7 @@ _EVENT = Definition(
         "Event": is_text,
         "Instance-ID": is_text,
         "Participant-ID": is_identifier,
+        "Recording": is_object,
     },
 )
 

@@ -216,6 +216,17 @@ class Settings:
     # Documents.
     conference_numbers: int = _count(100, "numbers of one conference", maximum=10_000)
     # Commands.
+    core: Literal["5", "master"] = _row(
+        "choice",
+        "5",
+        "whose ecallmgr is on the bus: Kazoo 5's, or that of the open core's master, which knows less",
+        choices=("5", "master"),
+    )
+    set_action: bool = _row(
+        "boolean",
+        False,
+        "offer the action set: only where ecallmgr passes on names that the switches understand",
+    )
     channel_query_category: str = _row(
         "choice",
         "call_event",

@@ -84,6 +84,8 @@ def event(happened: Event, speaker: Speaker, realm: str) -> Outgoing:
         if speaker.core == "5":
             # The older core's builder of the event leaves them out (real-switch.md A9).
             fields["Custom-Application-Vars"] = dict(member.application_vars)
+    if happened.media is not None and speaker.core == "5":
+        fields["Recording"] = {"File-Path": f"/tmp/{happened.media}"}
     fields = {key: value for key, value in fields.items() if value is not None}
     origin = Origin(*FREESWITCH, speaker.media_server.node)
     return conference.event(fields, origin, secrets.token_hex(16))

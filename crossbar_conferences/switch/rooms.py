@@ -119,6 +119,8 @@ class Event:
     member: Member | None = None
     has_floor: bool = False
     caller: Member | None = None
+    #: The file of a recording.
+    media: str | None = None
 
 
 #: Every running room, by conference id, in order of creation.
@@ -348,7 +350,8 @@ def _record(room: Room, command: Record) -> tuple[Room, tuple[Event, ...]]:
         return room, (Event("start-recording", room), Event("stop-recording", room))
     rest = tuple(media for media in room.recordings if media != command.media)
     room = replace(room, recordings=(*rest, command.media) if command.on else rest)
-    return room, (Event("start-recording" if command.on else "stop-recording", room),)
+    name = "start-recording" if command.on else "stop-recording"
+    return room, (Event(name, room, media=command.media),)
 
 
 def _variables(room: Room, command: Variables) -> tuple[Room, tuple[Event, ...]]:

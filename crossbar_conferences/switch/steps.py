@@ -20,6 +20,7 @@ from .commands import (
     Join,
     Leave,
     Lock,
+    Parameter,
     Record,
     Selector,
     Switch,
@@ -224,6 +225,12 @@ def _destroy(name: str, args: Sequence[str], moment: Moment) -> Step:
     return InRoom(Destroy(args[0]))
 
 
+def _limit(name: str, args: Sequence[str], moment: Moment) -> Step:
+    if not re.fullmatch(r"[0-9]{1,5}", args[1]):
+        raise StepInvalid(f"usage: {name} ROOM MEMBERS")
+    return InRoom(Parameter(args[0], "Max-Members", args[1]))
+
+
 def _lock(name: str, args: Sequence[str], moment: Moment) -> Step:
     return InRoom(Lock(args[0], name == "lock"))
 
@@ -299,6 +306,7 @@ _STEPS: Mapping[str, tuple[int, int, str, _Maker]] = MappingProxyType(
         "leave": (2, 2, "ROOM MEMBER", _leave),
         "kick": (2, 2, "ROOM MEMBER", _leave),
         "destroy": (1, 1, "ROOM", _destroy),
+        "limit": (2, 2, "ROOM MEMBERS", _limit),
         "lock": (1, 1, "ROOM", _lock),
         "unlock": (1, 1, "ROOM", _lock),
         "mute": (2, 2, "ROOM MEMBER", _switch("mute")),

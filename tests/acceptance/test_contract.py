@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import AsyncMock, patch
 
 import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -23,7 +23,9 @@ from yarl import URL
 
 from crossbar_conferences.api.errors import CATALOGUE, Entry
 from crossbar_conferences.api.routes import ROUTES, Route
+from crossbar_conferences.broker.nodes import NodesTable
 from crossbar_conferences.commands.idempotency import Alone, AnswerUnknown
+from crossbar_conferences.live.port import Sighting
 from crossbar_conferences.logs import add_context
 from crossbar_conferences.store.memory import MemoryStore
 from crossbar_conferences.store.port import DatabaseMissing, StoreFault, StoreRefused
@@ -331,6 +333,33 @@ async def _bus_unavailable(house: House) -> Answer:
     finally:
         house.broker.start()
         await house.meet()
+
+
+async def _not_supported(house: House) -> Answer:
+    return await house.put(house.path(await house.create()), {"action": "set", "data": {"max_members": 5}})
+
+
+async def _not_taken(house: House) -> Answer:
+    made = await house.create()
+    nobody = AsyncMock(return_value=Sighting())
+    with (
+        patch.object(NodesTable, "count", return_value=0),
+        patch.object(type(house.service.live), "conference", nobody),
+    ):
+        return await house.put(house.path(made), {"action": "lock"})
+
+
+async def _recording_unknown(house: House) -> Answer:
+    made = await house.create()
+    await house.run_room(made)
+    # No name that anybody of ours could have sent.
+    await house.cluster.perform(["record", made, "a b.mp3"])
+
+    async def known() -> bool:
+        return bool((await house.get(house.path(made))).body["metadata"].get("is_recording"))
+
+    await eventually(known)
+    return await house.put(house.path(made), {"action": "record", "data": {"action": "stop"}})
 
 
 async def _live_unknown(house: House) -> Answer:

@@ -44,6 +44,7 @@ from crossbar_conferences.conference.actions_plan import (
     conference_request,
     participants_request,
 )
+from crossbar_conferences.conference.actions_table import MediaSide
 from crossbar_conferences.conference.endpoints_context import RICH_MODULE, EndpointConfig
 from crossbar_conferences.conference.media import media_locator
 from crossbar_conferences.conference.rooms import Participant, Room
@@ -241,6 +242,7 @@ def _context(room: Room | None = None) -> ActionContext:
         check=check,
         room=room,
         is_live_known=True,
+        media_side=MediaSide(takes_set=True),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,10 @@ PEOPLE = ("moderator=true name=Ann", "name=Bob", "name=Cid speak=false", "name=D
 
 #: Stands in expected messages for the conference's and the account's id.
 C, A = "<conference>", "<account>"
+
+
+#: Stands for the name of a new recording.
+RECORDING = "<recording>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +96,7 @@ ON_CONFERENCE = (
     Case(
         "record",
         {"action": "start"},
-        ({"Application-Name": "record", "Media-Name": f"{A}_{C}.mp3"},),
+        ({"Application-Name": "record", "Media-Name": RECORDING},),
         lambda room: len(room.recordings) == 1,
         answer="starting recording",
         events=("start-recording",),
@@ -290,7 +295,14 @@ async def _hold(world: World, case: Case, body: Mapping[str, Any]) -> None:
     assert [(exchange, routing_key) for exchange, routing_key, _ in published] == [
         ("conference", f"conference.command.{conference_id}")
     ] * len(expected)
-    assert [{key: body[key] for key in body if key != "Msg-ID"} for _, _, body in published] == expected
+    sent = [{key: body[key] for key in body if key != "Msg-ID"} for _, _, body in published]
+    for one, wanted in zip(sent, expected, strict=True):
+        if wanted.get("Media-Name") == RECORDING:
+            # Each recording has a name of its own.
+            name = rf"{world.account}_{conference_id}_[0-9]{{8}}T[0-9]{{9}}Z_[0-9a-f]{{8}}\.mp3"
+            assert re.fullmatch(name, one["Media-Name"])
+            wanted["Media-Name"] = one["Media-Name"]
+    assert sent == expected
     assert all(isinstance(body["Msg-ID"], str) for _, _, body in published)
 
     await world.done(conference_id, len(expected))

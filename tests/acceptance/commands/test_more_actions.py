@@ -64,16 +64,6 @@ CASES: list[Case] = [
         [{"Volume-Out-Level": "0", "Participant-ID": number} for number in (1, 2)],
         _NOTHING,
     ),
-    (
-        "set",
-        {"max_members": 2, "endconf_grace_time": 30},
-        (),
-        [
-            {"Parameter": "Max-Members", "Value": "2"},
-            {"Parameter": "endconference_grace_time", "Value": "30"},
-        ],
-        lambda room: dict(room.parameters) == {"Max-Members": "2", "endconference_grace_time": "30"},
-    ),
 ]
 _NAMES = {
     "energy": "participant_energy",
@@ -123,8 +113,7 @@ async def test_a_full_conference_refuses_joins(world: World) -> None:
     """A dialled call does not get in: it is called, and hung up when it answers."""
     conference_id = await world.create()
     await world.start_room(conference_id, *PEOPLE)
-    await world.act(conference_id, "set", {"max_members": 2})
-    await world.done(conference_id)
+    await world.cluster.perform(["limit", conference_id, "2"])
     answer = await world.act(conference_id, "dial", {"endpoints": ["2600123456"], "timeout": 1})
     assert answer.data == {"status": "error", "message": "timed out trying to dial endpoints"}
 
@@ -160,7 +149,6 @@ PLACES: tuple[tuple[str, Callable[[str], Mapping[str, Any]], tuple[str, ...]], .
     ("tones", lambda text: {"tones": [{**_TONE, "frequencies": [text]}]}, ()),
     ("energy", lambda text: {"level": text}, ("participants", "1")),
     ("volume_in", lambda text: {"level": text}, ("participants", "1")),
-    ("set", lambda text: {"max_members": text}, ()),
     ("record", lambda text: {"action": text}, ()),
     ("relate", lambda text: {"participant_id": text, "other_participant": 2}, ("participants",)),
     ("relate", lambda text: {"participant_id": 1, "other_participant": 2, "relationship": text}, _ALL),
@@ -261,7 +249,6 @@ async def test_numbers_of_any_size_do_no_harm(world: World, number: int) -> None
     await world.start_room(conference_id, *PEOPLE)
     for action, data, on in (
         ("energy", {"level": number}, _TWO),
-        ("set", {"max_members": number}, ()),
         ("mute", {"ids": [number]}, _ALL),
         ("relate", {"participant_id": number, "other_participant": 1}, _ALL),
         ("dial", {"endpoints": ["2600123456"], "timeout": -abs(number)}, ()),

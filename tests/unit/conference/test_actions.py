@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ from crossbar_conferences.conference.actions_plan import (
     conference_request,
     participants_request,
 )
-from crossbar_conferences.conference.confirmation import Confirmation
+from crossbar_conferences.conference.actions_table import ACTIONS, ActionFact, Core, MediaSide
+from crossbar_conferences.conference.confirmation import PROOFS, Confirmation
 from crossbar_conferences.conference.endpoints import resolve
 from crossbar_conferences.conference.rooms import Participant, Room
 from crossbar_conferences.kapi.messages import Origin
@@ -72,6 +74,8 @@ def context(room: Room | None = None, *, known: bool | None = None, **changes: A
         check=check,
         room=room,
         is_live_known=room is not None if known is None else known,
+        new_recording="new.mp3",
+        last_recording=changes.get("last_recording"),
     )
 
 
@@ -214,11 +218,13 @@ def test_data_of_another_type(data: Any) -> None:
     ],
 )
 def test_record(toggle: str, command: str, answer: str, form: Any) -> None:
-    """Start and stop name the same file, so that stop finds what start began."""
-    plan = on_conference(form(toggle))
+    """A start has a file of its own, and a stop names the one that was started last."""
+    plan = on_conference(form(toggle), where=context(last_recording="last.mp3"))
+    media = "new.mp3" if toggle == "start" else "last.mp3"
     assert headers(plan) == [
-        {"Application-Name": command, "Media-Name": f"{A}_{C}.mp3", "App-Name": "kapps_conference"}
+        {"Application-Name": command, "Media-Name": media, "App-Name": "kapps_conference"}
     ]
+    assert plan.recording == (("new.mp3", None) if toggle == "start" else None)
     assert (plan.status, plan.data) == (202, answer)
     assert plan.confirms == (Confirmation(f"record_{toggle}", C),)
 
@@ -252,6 +258,31 @@ def test_record_without_toggle(data: dict[str, Any]) -> None:
     with pytest.raises(ActionError) as error:
         on_conference({"action": "record", "data": data})
     assert refused(error)[1] == {"data.action": {"required": {"message": "recording requires an action"}}}
+
+
+STOP = {"action": "record", "data": {"action": "stop"}}
+
+
+def test_a_stop_names_what_is_recorded() -> None:
+    """What an event told goes before what was begun here; what nobody knows is not guessed at."""
+    told = Room(C, recording=True, recording_file="told.mp3")
+    for where, media in (
+        (context(told, last_recording="last.mp3"), "told.mp3"),
+        (context(replace(told, recording_file=None), last_recording="last.mp3"), "last.mp3"),
+        (context(Room(C)), f"{A}_{C}.mp3"),
+    ):
+        assert [sent["Media-Name"] for sent in headers(on_conference(STOP, where=where))] == [media]
+    with pytest.raises(ActionError) as error:
+        on_conference(STOP, where=context(replace(told, recording_file=None)))
+    assert refused(error)[0] == "recording_unknown"
+
+
+def test_only_what_may_begin_is_noted() -> None:
+    """In a conference that is known not to run no recording begins."""
+    start = {"action": "record", "data": {"action": "start"}}
+    assert on_conference(start, where=context(Room(C, instance_id="i1"))).recording == ("new.mp3", "i1")
+    assert on_conference(start, where=context(None, known=False)).recording == ("new.mp3", None)
+    assert on_conference(start, where=context(None, known=True)).recording is None
 
 
 @pytest.mark.parametrize(("toggle", "recording"), [("start", True), ("stop", False)])
@@ -619,15 +650,44 @@ def test_levels(action: str, command: str, header: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("row", ACTIONS, ids=lambda row: row.name)
+@pytest.mark.parametrize("core", ["5", "master"])
+def test_what_no_core_carries_out_is_refused(row: ActionFact, core: Core) -> None:
+    """An action is a 501 exactly where the table gives it to no core that is there; nothing is planned."""
+    where = replace(context(), media_side=MediaSide(core))
+    try:
+        body = {"action": row.name, "data": {"max_members": 10}}
+        made: Plan | ActionError = on_conference(body, where=where)
+    except ActionError as error:
+        made = error
+    refused_by_table = isinstance(made, ActionError) and made.kind == "not_supported"
+    assert refused_by_table is (core not in row.cores)
+    if isinstance(made, ActionError) and refused_by_table:
+        assert made.data["action"] == row.name
+        assert made.data["message"]
+
+
+def test_the_table_names_the_events_that_are_waited_for() -> None:
+    """What the table calls the proof of an action is what ``?wait=`` waits for."""
+    proofs: dict[str, set[str]] = {}
+    for name, proof in PROOFS.items():
+        proofs.setdefault(name.partition("_")[0] if name.startswith("record") else name, set()).update(
+            proof.events
+        )
+    assert {row.name: set(row.events) for row in ACTIONS if row.events} == proofs
+
+
 def test_set() -> None:
-    """Each limit is a command of its own."""
-    plan = on_conference({"action": "set", "data": {"max_members": 10, "endconf_grace_time": 30}})
+    """Each limit is a command of its own, where an operator says that it has an effect."""
+    where = replace(context(), media_side=MediaSide(takes_set=True))
+    body = {"action": "set", "data": {"max_members": 10, "endconf_grace_time": 30}}
+    plan = on_conference(body, where=where)
     assert [(m.body["Parameter"], m.body["Value"]) for m in plan.messages] == [
         ("Max-Members", "10"),
         ("endconference_grace_time", "30"),
     ]
     with pytest.raises(ActionError) as error:
-        on_conference({"data": {"action": "set"}})
+        on_conference({"data": {"action": "set"}}, where=where)
     assert "max_members" in refused(error)[1]
 
 
@@ -651,7 +711,7 @@ def test_set() -> None:
 def test_extra_actions_are_checked(body: dict[str, Any]) -> None:
     """Each has a schema, and what breaks it is a validation error."""
     with pytest.raises(ActionError) as error:
-        on_conference(body)
+        on_conference(body, where=replace(context(), media_side=MediaSide(takes_set=True)))
     assert refused(error)[0] == "validation_error"
 
 

@@ -24,6 +24,7 @@ from crossbar_conferences.conference.actions_plan import (
     conference_request,
     participants_request,
 )
+from crossbar_conferences.conference.actions_table import MediaSide
 from crossbar_conferences.conference.actions_vars import custom_vars
 from crossbar_conferences.conference.endpoints import resolve
 from crossbar_conferences.conference.endpoints_context import RICH_MODULE, EndpointConfig
@@ -197,7 +198,8 @@ FOR_ALL: dict[str, dict[str, Any]] = {
 
 
 def context(document: Mapping[str, Any] = CONFERENCE) -> ActionContext:
-    return ActionContext(A, C, document, Origin("crossbar", "4.0.0", "n@h"), check)
+    origin = Origin("crossbar", "4.0.0", "n@h")
+    return ActionContext(A, C, document, origin, check, media_side=MediaSide(takes_set=True))
 
 
 def device(variant: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from crossbar_conferences.conference.media import MediaRefused, media_locator, recording_name
+from crossbar_conferences.conference.media import MediaRefused, media_locator
 
 A, B, C = "a" * 32, "b" * 32, "c" * 32
 #: The databases' names of both accounts, as a client could spell them.
@@ -368,8 +368,3 @@ def test_whatever_passes_is_of_the_list(text: str) -> None:
         assert scheme in ("tone_stream", "silence_stream")
         assert "path" not in rest.lower()
         assert "-" not in rest.replace("loops=-", "").replace("v=-", "").replace("-1", "")
-
-
-def test_recordings_have_one_name() -> None:
-    """The name depends on account and conference alone."""
-    assert recording_name(A, "c") == f"{A}_c.mp3"

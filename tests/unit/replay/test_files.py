@@ -103,6 +103,7 @@ def test_rows_and_fixtures_agree() -> None:
         "listed-people",
         "many-numbers",
         "no-request",
+        "not-taken",
         "participant-unknown",
         "participants-missing-flag",
         "presence-realm",
@@ -114,6 +115,7 @@ def test_rows_and_fixtures_agree() -> None:
         "socket-restrictions",
         "socket-token",
         "too-much-in-hand",
+        "vars-core",
     }
 
 

@@ -7,7 +7,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from crossbar_conferences.switch.commands import Create, Destroy, Join, Leave, Lock, Record, Switch, Variables
+from crossbar_conferences.switch.commands import (
+    Create,
+    Destroy,
+    Join,
+    Leave,
+    Lock,
+    Parameter,
+    Record,
+    Switch,
+    Variables,
+)
 from crossbar_conferences.switch.faults import FaultInvalid
 from crossbar_conferences.switch.steps import (
     ClearFaults,
@@ -35,6 +45,7 @@ MOMENT = Moment(5, "i1")
         ("destroy R", InRoom(Destroy("R"))),
         ("leave R 2", InRoom(Leave("R", 2))),
         ("kick R last", InRoom(Leave("R", "last", kicked=True))),
+        ("limit R 2", InRoom(Parameter("R", "Max-Members", "2"))),
         ("lock R", InRoom(Lock("R", True))),
         ("unlock R", InRoom(Lock("R", False))),
         ("mute R 2", InRoom(Switch("R", "mute", 2))),
@@ -126,6 +137,7 @@ def test_numbers_are_words() -> None:
         "faults on",
         "fault all slow",
         "reset now",
+        "limit R few",
         "vars R k",
     ],
 )
