@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 
@@ -41,7 +40,8 @@ from .auth.guesses import Guesses
 from .auth.guest_keys import GuestKeys
 from .auth.system_config import CrossbarConfig, SystemConfig
 from .broker.bus import Bus
-from .broker.port import Binding, Delivery, Queue, Transport
+from .broker.port import Queue, Transport
+from .changes import BINDINGS, Changes
 from .clock import Clock
 from .commands.announcer import Announcer
 from .commands.dialer import Dialer
@@ -53,10 +53,9 @@ from .conference import live as live_events
 from .conference import presentation
 from .conference.actions_table import MediaSide
 from .conference.endpoints_context import EndpointConfig
-from .kapi import configuration
+from .live.choice import chosen
 from .live.feed import EventFeed
 from .live.port import Live
-from .live.search import SearchLive
 from .live.tracker import Tracker
 from .metrics import Metrics
 from .operations import Operations
@@ -71,7 +70,6 @@ from .store.cache import DocumentCache
 from .store.counters import Counters as StoreCounters
 from .store.derived import Derived
 from .store.documents import Documents
-from .store.names import ACCOUNTS, account_database, account_id_of, is_account_id, real
 from .store.owners import Owners
 from .store.pages import PageCache
 from .store.port import Store, StoreError
@@ -81,7 +79,6 @@ from .store.reservations import Reservations
 log = structlog.get_logger(__name__)
 
 #: Kazoo's messages about changed documents, and about databases that have gone.
-_CHANGES = ("doc_created", "doc_edited", "doc_deleted", "db_created", "db_deleted")
 
 #: What the envelope says the cluster's version is, when the operator does not say.
 KAZOO_VERSION = "5.0.0"
@@ -162,30 +159,19 @@ class Service:
         self.documents = Documents(store, self.cache, self.announcer.announce, self.pages)
         self.reservations = Reservations(store, clock)
         self.owners = Owners(store, self.reservations, steady, clock)
-        search = SearchLive(self.bus, clock, settings.search_timeout_ms / 1000)
-        self.live: Live = search
-        if settings.live_mode == "events":
-            self.live = Tracker(
-                self.bus,
-                self.feed,
-                search,
-                steady,
-                reconcile_every=settings.reconcile_seconds,
-                idle_after=settings.live_idle_seconds,
-                bind_within=settings.search_timeout_ms / 1000,
-                limit=settings.live_accounts,
-            )
+        self.live: Live = chosen(settings, self.bus, self.feed, clock, steady)
         self.hub: Hub = Hub(self.bus, self.feed, clock)
         self.ownership = Ownership(self.live, self.owners)
         self._guard = SocketGuard(self.auth, self.documents, self.live, self.ownership)
         self.room: SocketRoom = SocketRoom(settings, self.hub, self._guard, clock, presentation.metadata)
         self.reviews: Reviews = self.room.reviews
         self.streams: EventStreams = self.room.streams
+        self.changes = Changes(self.cache, self.pages, self.auth, self.reviews)
         self.executor: Executor = Executor(self.bus, self.feed, self.live, clock)
         self.inviter: Inviter = Inviter(self.bus, store, clock)
         self.sockets: SocketServer
         self.metrics: Metrics = Metrics(self)
-        self.load: Load = Load(_load_limits(settings), self.metrics.observe_request)
+        self.load: Load = Load(LoadLimits.of(settings), self.metrics.observe_request)
         self.claims: Claims = ALONE if share is None else share.claims
         self.keys: IdempotencyKeys[Answer] = IdempotencyKeys(
             steady,
@@ -242,7 +228,7 @@ class Service:
         stack.push_async_callback(self.pages.close)
         await self.owners.start()
         stack.push_async_callback(self.owners.close)
-        self.bus.on_state(self._on_broker)
+        self.bus.on_state(self.changes.set_feed)
         stack.push_async_callback(self.bus.close)
         await self.bus.start()
         await self.feed.start()
@@ -258,11 +244,11 @@ class Service:
         stack.push_async_callback(self.keys.close)
         # Notices of changed documents come in bursts when Kazoo migrates.
         await self.bus.listen(
-            self._on_change,
-            [Binding("configuration", f"{event}.#") for event in _CHANGES],
+            self.changes.hear,
+            BINDINGS,
             queue=Queue(max_length=20_000),
             federate=True,
-            on_gap=lambda: self._on_broker(self.bus.connected),
+            on_gap=lambda: self.changes.set_feed(self.bus.connected),
         )
         await self._note_operators_events()
         if self.share is not None:
@@ -351,13 +337,7 @@ class Service:
             settings.private_media_hosts,
             media_side,
         )
-        links = Links(
-            self.documents,
-            self.cache,
-            self.system,
-            self.auth,
-            self.clock,
-        )
+        links = Links(self.documents, self.cache, self.system, self.auth, self.clock)
         document = DocumentHandler(reader, self.documents, saver, actions, self.system)
         participants = ParticipantsHandler(reader, actions)
         handlers: Mapping[str, Handler] = {
@@ -386,18 +366,10 @@ class Service:
             streamers=streamers,
             frame=frame(settings.node_name, KAZOO_VERSION, include_auth_token),
             clock=self.clock,
-            reception=Reception(
-                BodyLimits(
-                    settings.body_limit_bytes,
-                    min(settings.anonymous_body_limit_bytes, settings.body_limit_bytes),
-                    settings.json_depth,
-                    settings.json_values,
-                ),
-                proxies,
-            ),
+            reception=Reception(BodyLimits.of(settings), proxies),
             seconds=settings.request_timeout_seconds,
             load=self.load,
-            forget_account=self._forget_account,
+            forget_account=self.changes.forget_account,
         )
 
     async def _crossbar_config(self) -> CrossbarConfig:
@@ -420,46 +392,3 @@ class Service:
             log.warning("events_narrowed", missing=missing, consequence="every read searches")
             if isinstance(self.live, Tracker):
                 self.live.trust_events(False)
-
-    def _on_broker(self, connected: bool) -> None:
-        # While nobody tells what changes, nothing that was read before may be believed.
-        self.cache.set_feed(connected)
-        self.pages.set_feed(connected)
-        self.auth.flush_all()
-        self.reviews.doubt()
-
-    def _on_change(self, body: dict[str, Any], delivery: Delivery) -> None:
-        # Also our own: other processes of this host may speak under the same name.
-        change = configuration.change_of(body)
-        database = real(change.database)
-        if change.event.startswith("db_"):
-            self.cache.flush_database(database)
-        else:
-            self.cache.flush(database, change.id, change.revision)
-        self.pages.flush(database)
-        self.auth.flush(database, change.id)
-        # An account goes with its database, and the last to be told of is its copy among all accounts.
-        account_id = change.id if database == ACCOUNTS else account_id_of(database)
-        if is_account_id(account_id) and (database == ACCOUNTS or change.event.startswith("db_")):
-            self._forget_account(str(account_id))
-        self.reviews.changed(database, change.id, change.type)
-
-    def _forget_account(self, account_id: str) -> None:
-        """Look the account's document up anew: without one nothing else of the account is shown."""
-        database = account_database(account_id)
-        self.cache.flush(database, account_id)
-        self.pages.flush(database)
-        self.auth.flush(database, account_id)
-
-
-def _load_limits(settings: Settings) -> LoadLimits:
-    # Whatever the operator says, one body of the largest size is taken, packed and unpacked.
-    of_address = max(settings.body_memory_bytes // 4, 2 * settings.body_limit_bytes)
-    return LoadLimits(
-        places=settings.concurrent_requests,
-        places_each=min(settings.concurrent_requests_per_account, settings.concurrent_requests),
-        waiting=settings.waiting_requests,
-        waiting_each=settings.waiting_requests_per_account,
-        body_bytes=max(settings.body_memory_bytes, of_address),
-        body_bytes_each=of_address,
-    )

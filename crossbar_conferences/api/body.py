@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from .. import jsontext
+from ..settings import Settings
 from .errors import ApiError, validation_error
 
 _JSON_TYPES = frozenset({"application/json", "application/x-json"})
@@ -33,6 +34,12 @@ class BodyLimits:
     anonymous: int = 65_536
     depth: int = 100
     values: int = 20_000
+
+    @classmethod
+    def of(cls, settings: Settings) -> BodyLimits:
+        """As the operator says."""
+        anonymous = min(settings.anonymous_body_limit_bytes, settings.body_limit_bytes)
+        return cls(settings.body_limit_bytes, anonymous, settings.json_depth, settings.json_values)
 
 
 _LIMITS = BodyLimits()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from ..settings import Settings
 from ..shares import ShareExceeded, Shares
 from .errors import overloaded, share_exceeded
 
@@ -38,6 +39,19 @@ class LoadLimits:
     waiting_each: int = 1_000
     body_bytes: int = 256 * 2**20
     body_bytes_each: int = 64 * 2**20
+
+    @classmethod
+    def of(cls, settings: Settings) -> LoadLimits:
+        """As the operator says; but one body of the largest size is taken, packed and unpacked."""
+        of_address = max(settings.body_memory_bytes // 4, 2 * settings.body_limit_bytes)
+        return cls(
+            places=settings.concurrent_requests,
+            places_each=min(settings.concurrent_requests_per_account, settings.concurrent_requests),
+            waiting=settings.waiting_requests,
+            waiting_each=settings.waiting_requests_per_account,
+            body_bytes=max(settings.body_memory_bytes, of_address),
+            body_bytes_each=of_address,
+        )
 
 
 class Load:

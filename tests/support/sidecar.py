@@ -98,7 +98,7 @@ class Sidecar:
 
     def forget(self) -> None:
         """Make the sidecar read everything anew."""
-        self.service._on_broker(self.service.bus.connected)
+        self.service.changes.set_feed(self.service.bus.connected)
 
 
 @asynccontextmanager
