@@ -47,7 +47,9 @@ class Changes:
         if change.event.startswith("db_"):
             self.cache.flush_database(database)
         else:
-            self.cache.flush(database, change.id, change.revision)
+            # A document that is gone may be told of with the revision that it had, which may be kept.
+            is_gone = change.event == "doc_deleted" and not change.soft_deleted
+            self.cache.flush(database, change.id, None if is_gone else change.revision)
         self.pages.flush(database)
         self.auth.flush(database, change.id)
         # An account goes with its database, and the last to be told of is its copy among all accounts.

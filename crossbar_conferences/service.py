@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -44,6 +45,7 @@ from .broker.port import Queue, Transport
 from .changes import BINDINGS, Changes
 from .clock import Clock
 from .commands.announcer import Announcer
+from .commands.dial_settings import endpoint_config
 from .commands.dialer import Dialer
 from .commands.executor import Executor
 from .commands.idempotency import ALONE, Claims, IdempotencyKeys
@@ -52,7 +54,6 @@ from .commands.ownership import Ownership
 from .conference import live as live_events
 from .conference import presentation
 from .conference.actions_table import MediaSide
-from .conference.endpoints_context import EndpointConfig
 from .live.choice import chosen
 from .live.feed import EventFeed
 from .live.port import Live
@@ -318,7 +319,7 @@ class Service:
             self.bus,
             self.live,
             self.documents,
-            EndpointConfig(private_media_hosts=settings.private_media_hosts),
+            partial(endpoint_config, self.cache.documents, self.system, settings.private_media_hosts),
             channel_timeout=settings.search_timeout_ms / 1000,
             channel_category=settings.channel_query_category,
             media_side=media_side,

@@ -79,6 +79,11 @@ class SystemConfig:
         """All settings of one document, in one read."""
         return Category(await live_document(self._documents, DATABASE, name), self._scopes)
 
+    def understood(self, document: Document | None) -> Category:
+        """The settings of a document that was read already."""
+        is_there = document is not None and document.get("pvt_deleted") is not True
+        return Category(document if is_there else None, self._scopes)
+
     async def account_value(self, account: Document, category: str, path: Path, default: Any = None) -> Any:
         """One setting as an account sees it.
 

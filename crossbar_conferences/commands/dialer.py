@@ -6,7 +6,7 @@ Source: dial.md 2, 5.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
 import structlog
@@ -35,14 +35,15 @@ log = structlog.get_logger(__name__)
 
 
 class Dialer:
-    """Resolves endpoints and carries dials out. ``channel_timeout`` in seconds."""
+    """Resolves endpoints and carries dials out. ``config`` gives the operator's settings of endpoints;
+    ``channel_timeout`` in seconds."""
 
     def __init__(
         self,
         bus: Bus,
         live: Live,
         documents: Documents,
-        config: EndpointConfig,
+        config: Callable[[], Awaitable[EndpointConfig]],
         *,
         channel_timeout: float = 2.0,
         channel_category: str = call.CATEGORIES[0],
@@ -63,11 +64,9 @@ class Dialer:
         stored = context.document if context.document.get("_rev") is not None else None
         found: dict[str, Mapping[str, Any]] = {}
         wanted = endpoints.wanted_documents(request.elements, stored)
-        if wanted:
-            found.update(await self._documents.load_many(context.account_id, sorted(wanted)))
-        further = endpoints.further_documents(found) - wanted
-        if further:
-            found.update(await self._documents.load_many(context.account_id, sorted(further)))
+        config, first = await asyncio.gather(self._config(), self._read(context, wanted))
+        found.update(first)
+        found.update(await self._read(context, endpoints.further_documents(found) - wanted))
         found[context.account_id] = account
         resolved = endpoints.resolve(
             request.elements,
@@ -75,11 +74,14 @@ class Dialer:
             account_id=context.account_id,
             conference_id=context.conference_id,
             conference=stored,
-            config=self._config,
+            config=config,
         )
         for skipped in resolved.skipped:
             log.info("endpoint_skipped", position=skipped.position, reason=skipped.reason)
         return plan_dial(request, resolved, context)
+
+    async def _read(self, context: ActionContext, ids: Collection[str]) -> Mapping[str, Mapping[str, Any]]:
+        return await self._documents.load_many(context.account_id, sorted(ids)) if ids else {}
 
     async def carry_out(self, plan: DialPlan, request_id: str, watch: Watch) -> dict[str, Any]:
         """What the media side made of it; every failure is an answer too (dial.md 5.4).

@@ -16,8 +16,9 @@ from tests.support.house import House
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-#: What a dial of any number of endpoints may ask the store: the documents, and those that they name.
-DIAL_REQUESTS = 2
+#: What a dial of any number of endpoints may ask the store: the documents, those that they name, and
+#: beside the first, once for all dials, the operator's settings of endpoints.
+DIAL_REQUESTS = 3
 
 
 async def warm(house: House, *paths: str) -> None:
