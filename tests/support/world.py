@@ -56,6 +56,8 @@ class World:
     operations: list[str] = field(default_factory=list)
     #: Ids of the notifications that were kept for a retry.
     kept_notifications: list[str] = field(default_factory=list)
+    #: Those who hear all commands; while one of them does, every command is in somebody's queue.
+    listening: list[Heard] = field(default_factory=list)
 
     @property
     def account(self) -> str:
@@ -240,6 +242,10 @@ class Heard:
         self._consumer = consumer
         self._marks = marks
 
+    async def close(self) -> None:
+        """Hear no more: nothing that is published is taken by us."""
+        await self._consumer.close()
+
     async def all(self) -> list[tuple[str, dict[str, Any]]]:
         """Everything so far: a message of ours goes last, and when it is here all others are."""
         mark = secrets.token_hex(8)
@@ -272,6 +278,7 @@ async def listen(world: World, *bindings: Binding) -> Heard:
     )
     consumer = await world.ears.consume(hear, everything)
     heard = Heard(world.ears, consumer, marks)
+    world.listening.append(heard)
     return heard
 
 

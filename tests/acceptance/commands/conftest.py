@@ -57,6 +57,8 @@ async def world(shared_world: World) -> World:
     await shared_world.cluster.perform(["reset"])
     # An invitation that nobody answered is written down half a minute later: in some other test.
     await end(*shared_world.service.inviter._following)
+    while shared_world.listening:
+        await shared_world.listening.pop().close()
     shared_world.sent.clear()
     shared_world.operations.clear()
     shared_world.kept_notifications.clear()

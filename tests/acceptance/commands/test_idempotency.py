@@ -63,7 +63,9 @@ async def test_invitations_too(world: World) -> None:
     assert (first.status, len(world.published)) == (201, 1)
     other = await world.put(path, {"data": {**body["data"], "invite_message": "ho"}}, headers=key)
     assert other.status == 422
-    await world.eventually(lambda: world.service.inviter.counters.sent >= 1)
+    counters = world.service.inviter.counters
+    # Whether somebody takes invitations in this world depends on the tests before.
+    await world.eventually(lambda: counters.sent + counters.kept >= 1)
     assert len(world.published) == 1
 
 

@@ -513,6 +513,11 @@ async def test_guests_see_names_and_flags(domain: World) -> None:
                 where = domain.path(conference_id, *parts)
                 answer = await domain.call("GET", where, who=token, headers={"accept": accept}, **query)
                 assert answer.status == 200, answer.text
+                if answer.body is None:
+                    # A CSV file; its headers say which request it answers.
+                    assert "is_moderator" in answer.text or "name" in answer.text
+                    check(answer.text)
+                    continue
                 body = {key: value for key, value in answer.body.items() if key in ("data", "metadata")}
                 check(json.dumps(body))
     seen = await domain.call("GET", domain.path(conference_id), who=token)
