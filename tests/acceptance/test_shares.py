@@ -73,9 +73,13 @@ async def test_who_waits_takes_no_place_from_others(accounts: tuple[Sidecar, Sid
     await main.run_room(conference_id)
     await main.get(conference_id)
     await main.cluster.perform(["fault", "all", "silent", "on"])
-    waits = [asyncio.create_task(ask(main, conference_id)) for _ in range(60)]
     load = main.service.load
-    await eventually(lambda: load.waiting.held() == 20)
+    waits: list[asyncio.Task[Answer]] = []
+    for number in range(60):
+        # One after another: a dial reads documents first, and has a place until it is published.
+        waits.append(asyncio.create_task(ask(main, conference_id)))
+        await eventually(lambda number=number: load.waiting.held() == min(number + 1, 20))
+    assert load.waiting.held() == 20
     await eventually(lambda: sum(task.done() for task in waits) >= 40)
     assert load.running == 0
     for _ in range(3):
