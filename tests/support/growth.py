@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import re
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -72,6 +73,9 @@ def _cost(value: Any, run: Callable[[Any], Any]) -> float:
 
 
 def _timed(value: Any, run: Callable[[Any], Any]) -> float:
+    # The measurement of coverage is not what is measured, and holds a lock that a stop could leave locked.
+    tracing = sys.gettrace()
+    sys.settrace(None)
     before = signal.signal(signal.SIGVTALRM, _stop)
     signal.setitimer(signal.ITIMER_VIRTUAL, _SLOW)
     start = time.thread_time()
@@ -83,6 +87,7 @@ def _timed(value: Any, run: Callable[[Any], Any]) -> float:
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, before)
+        sys.settrace(tracing)
 
 
 def _stop(*_: object) -> None:
