@@ -28,6 +28,7 @@ from crossbar_conferences.store.couch import CouchStore
 from crossbar_conferences.store.memory import MemoryStore
 from crossbar_conferences.store.names import account_database, encoded
 from crossbar_conferences.store.port import DocumentMissing
+from tests.support.brokers import eventually
 from tests.support.sockets import PATIENCE, Client
 from tests.support.world import World, beside, open_world
 
@@ -442,7 +443,7 @@ async def test_the_clusters_master_hears_every_account_for_as_long_as_it_is(
         assert await one.errors("subscribe", asked) == ["unauthorized wildcard account id"]
     await change(world, account_database(parent), parent, pvt_superduper_admin=True)
     try:
-        await _succeeds(world, client, asked)
+        await _succeeds(client, asked)
         assert await child.errors("subscribe", asked) == ["unauthorized wildcard account id"]
         for refused in ("conference.command.c1", "object.doc_edited.conference"):
             assert await client.errors("subscribe", {"account_id": "*", "binding": refused}) == [
@@ -472,11 +473,11 @@ async def test_the_clusters_master_hears_every_account_for_as_long_as_it_is(
     assert await client.nothing_came()
 
 
-async def _succeeds(world: World, client: Client, asked: dict[str, Any]) -> None:
+async def _succeeds(client: Client, asked: dict[str, Any]) -> None:
     """Subscribe as soon as the change that allows it has come round."""
 
     async def subscribed() -> bool:
         reply = await client.ask("subscribe", asked)
         return bool(reply["status"] == "success")
 
-    await world.eventually(subscribed)
+    await eventually(subscribed)

@@ -270,7 +270,7 @@ MALFORMED = [
     (b'{"Event-Category": "c", "Event-Name": "event", "Msg-ID": "m"}', "application/json", "invalid"),
     (b"{}", None, "no_content_type"),
     (b"\x83h\x02", "application/erlang", "not_json"),
-    (b'{"a":' * 200 + b"1" + b"}" * 200, "application/json", "no_headers"),
+    (b'{"a":' * 200 + b"1" + b"}" * 200, "application/json", "too_large"),
     (
         b'{"Event-Category": "c", "Event-Name": "e", "Msg-ID": "m", "deep": '
         + b"[" * 100
