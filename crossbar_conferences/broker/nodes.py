@@ -38,6 +38,8 @@ class NodesTable:
         self._own_zone = own_zone
         self._clock = clock
         self._nodes: dict[str, Node] = {}
+        #: How often media servers were lost: no node that is alive has them any more.
+        self.losses = 0
 
     def hear(self, body: Any, broker_zone: str | None = None) -> Node | None:
         """Take in a heartbeat, read from a broker of that zone (``None``: our own).
@@ -51,7 +53,10 @@ class NodesTable:
             if len(self._nodes) >= MAX_NODES:
                 return None
         node = self._node(advertisement, broker_zone)
+        before = self._nodes.get(node.name)
         self._nodes[node.name] = node
+        if before is not None:
+            self._count_losses(before)
         return node
 
     def all(self, app: str | None = None, zone: str | None = None) -> tuple[Node, ...]:
@@ -97,4 +102,11 @@ class NodesTable:
     def _expire(self) -> None:
         now = self._clock()
         for name in [name for name, node in self._nodes.items() if node.deadline <= now]:
-            del self._nodes[name]
+            self._count_losses(self._nodes.pop(name))
+
+    def _count_losses(self, before: Node) -> None:
+        after = self._nodes.get(before.name)
+        gone = set(before.media_servers).difference(after.media_servers if after else ())
+        if gone:
+            left = {server for node in self._nodes.values() for server in node.media_servers}
+            self.losses += not gone <= left

@@ -330,16 +330,17 @@ class Tracker:
         self._on_broker(self._bus.connected)
 
     async def _watching(self) -> None:
-        nodes, media_servers = self._nodes(), self._media_servers()
+        nodes, losses = self._nodes(), self._bus.nodes.losses
         next_round = self._clock() + self._reconcile_every
         suspect_until = next_look = self._clock()
         while True:
             await asyncio.sleep(self._watch_every)
             self._let_go()
             now_there, now = self._nodes(), self._clock()
-            serving = self._media_servers()
-            if media_servers - serving:
-                # Its rooms end without an event, and its ecallmgr tells of them for some time still.
+            lost = self._bus.nodes.losses
+            if lost != losses:
+                # The rooms of a media server that is gone end without an event, and its ecallmgr tells
+                # of them for some time still.
                 suspect_until, next_look = now + SUSPECT_SECONDS, now
             if now >= next_round:
                 next_round = now + self._reconcile_every
@@ -350,13 +351,10 @@ class Tracker:
             elif next_look <= now < suspect_until:
                 next_look = now + LOOK_EVERY
                 await self._reconcile_all(running=True)
-            nodes, media_servers = now_there, serving
+            nodes, losses = now_there, lost
 
     def _nodes(self) -> frozenset[str]:
         return frozenset(node.name for node in self._bus.nodes.all("ecallmgr"))
-
-    def _media_servers(self) -> frozenset[str]:
-        return frozenset(name for node in self._bus.nodes.all("ecallmgr") for name in node.media_servers)
 
     async def _reconcile_all(self, *, but: frozenset[str] | None = None, running: bool = False) -> None:
         """Ask again for every account, ``but`` not for those whose answer came from just these nodes;

@@ -54,6 +54,19 @@ def test_counts_by_app_and_zone(table: NodesTable) -> None:
     assert len(table) == 2
 
 
+def test_losses_of_media_servers(table: NodesTable, clock: Clock) -> None:
+    """One is lost when the last node that has it says so or falls silent; what lasted a moment counts."""
+
+    def hear(node: str, *servers: str) -> int:
+        table.hear(heartbeat(node, "ecallmgr") | {"Media-Servers": {server: {} for server in servers}})
+        return table.losses
+
+    assert [hear("a@h", "f1", "f2"), hear("b@h", "f1"), hear("a@h", "f2")] == [0, 0, 0]
+    assert [hear("b@h"), hear("b@h"), hear("b@h", "f1"), hear("b@h")] == [1, 1, 1, 2]
+    clock.now += 100
+    assert (len(table), table.losses) == (0, 3)
+
+
 def test_expiry(table: NodesTable, clock: Clock) -> None:
     """A node lives 1.25 times as long as its last heartbeat said."""
     table.hear(heartbeat("a@h", "ecallmgr", expires=8_000))
