@@ -13,7 +13,7 @@ import orjson
 
 from ..errors import CrossbarConferencesError
 from . import filters, start_keys
-from .filter_values import rounded, whole
+from .filter_values import casted
 from .filters import Filter
 
 #: The longest span of creation times that may be asked for, in seconds (http.md 4.4).
@@ -116,7 +116,7 @@ def item(
 def _page_size(value: Any, default: int, maximum: int) -> int:
     if value is None:
         return min(default, maximum)
-    size = _whole(value)
+    size = casted(value)
     if size is None:
         raise _faulty("invalid page size")
     if size < 1:
@@ -127,7 +127,7 @@ def _page_size(value: Any, default: int, maximum: int) -> int:
 def _check_chunk(value: Any) -> None:
     if value is None:
         return
-    size = _whole(value)
+    size = casted(value)
     if size is None:
         raise _faulty("invalid chunk size")
     if size < 1:
@@ -220,19 +220,8 @@ def _faulty(message: str) -> ListingError:
     return ListingError("faulty_request", {"message": message})
 
 
-def _whole(value: Any) -> int | None:
-    """A parameter as an integer, as Kazoo reads one: fractions are rounded."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int):
-        return value
-    if isinstance(value, float):
-        return rounded(value)
-    return whole(value) if isinstance(value, str) else None
-
-
 def _positive(value: Any) -> int | None:
-    number = _whole(value)
+    number = casted(value)
     return number if number is not None and number > 0 else None
 
 
