@@ -8,17 +8,15 @@ import resource
 import secrets
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 import aiohttp
 import orjson
 import pytest
 
-from crossbar_conferences.broker.memory import MemoryBroker, MemoryTransport
-from crossbar_conferences.store.memory import MemoryStore
 from tests.support.brokers import eventually
 from tests.support.raw import raw
-from tests.support.sidecar import Answer, Sidecar, running_sidecar
+from tests.support.sidecar import Answer, Sidecar, sidecar_in_memory
 
 BROKEN = {"json": {"invalid": {"message": "decoder_exit around 0", "target": "body"}}}
 
@@ -37,14 +35,9 @@ LIMITS = {
 }
 
 
-@asynccontextmanager
-async def limited(**more: str) -> AsyncIterator[Sidecar]:
+def limited(**more: str) -> AbstractAsyncContextManager[Sidecar]:
     """A sidecar in memory with low limits."""
-    broker = MemoryBroker()
-    own, beside = MemoryTransport(broker), MemoryTransport(broker)
-    settings = {**LIMITS, **more}
-    async with running_sidecar(MemoryStore(), own, {"local": beside}, settings=settings) as sidecar:
-        yield sidecar
+    return sidecar_in_memory(**{**LIMITS, **more})
 
 
 @pytest.fixture

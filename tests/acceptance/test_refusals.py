@@ -14,10 +14,8 @@ import pytest
 import pytest_asyncio
 import structlog
 
-from crossbar_conferences.broker.memory import MemoryBroker, MemoryTransport
-from crossbar_conferences.store.memory import MemoryStore
 from tests.support.raw import raw
-from tests.support.sidecar import Sidecar, running_sidecar
+from tests.support.sidecar import Sidecar, sidecar_in_memory
 
 SECRET = "s3cr3t-Tok3n"
 
@@ -30,10 +28,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def sidecar() -> AsyncIterator[Sidecar]:
     """In memory: nothing of this reaches store or bus."""
-    broker = MemoryBroker()
-    own, beside = MemoryTransport(broker), MemoryTransport(broker)
-    settings = {"request_timeout_seconds": "5", "anonymous_body_limit_bytes": "2000"}
-    async with running_sidecar(MemoryStore(), own, {"local": beside}, settings=settings) as sidecar:
+    async with sidecar_in_memory(request_timeout_seconds="5", anonymous_body_limit_bytes="2000") as sidecar:
         yield sidecar
 
 

@@ -11,12 +11,10 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from crossbar_conferences.broker.memory import MemoryBroker, MemoryTransport
 from crossbar_conferences.dataset import mint_tokens
-from crossbar_conferences.store.memory import MemoryStore
 from tests.support.brokers import eventually
 from tests.support.raw import Raw, raw
-from tests.support.sidecar import Answer, Sidecar, running_sidecar
+from tests.support.sidecar import Answer, Sidecar, sidecar_in_memory
 
 LIMITS = {
     "concurrent_requests": "8",
@@ -33,10 +31,7 @@ LIMITS = {
 @asynccontextmanager
 async def two(**settings: str) -> AsyncIterator[tuple[Sidecar, Sidecar]]:
     """A sidecar as its main account sees it, and as another one does."""
-    broker = MemoryBroker()
-    own, beside = MemoryTransport(broker), MemoryTransport(broker)
-    given = {**LIMITS, **settings}
-    async with running_sidecar(MemoryStore(), own, {"local": beside}, settings=given) as main:
+    async with sidecar_in_memory(**{**LIMITS, **settings}) as main:
         tokens = await mint_tokens(main.service.store, main.data)
         other = replace(main, token=tokens["other"], data=replace(main.data, main=main.data.other))
         yield main, other

@@ -10,7 +10,7 @@ import json
 import secrets
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
 import aiohttp
@@ -18,10 +18,8 @@ import pytest
 
 from crossbar_conferences.auth.mint import mint
 from crossbar_conferences.auth.port import StoreDocuments
-from crossbar_conferences.broker.memory import MemoryBroker, MemoryTransport
-from crossbar_conferences.store.memory import MemoryStore
 from tests.support.brokers import eventually
-from tests.support.sidecar import Sidecar, running_sidecar
+from tests.support.sidecar import Sidecar, sidecar_in_memory
 from tests.support.sockets import PATIENCE, Client
 
 LIMITS = {
@@ -36,14 +34,9 @@ LIMITS = {
 }
 
 
-@asynccontextmanager
-async def limited(**more: str) -> AsyncIterator[Sidecar]:
+def limited(**more: str) -> AbstractAsyncContextManager[Sidecar]:
     """A sidecar in memory with low limits."""
-    broker = MemoryBroker()
-    own, beside = MemoryTransport(broker), MemoryTransport(broker)
-    settings = {**LIMITS, **more}
-    async with running_sidecar(MemoryStore(), own, {"local": beside}, settings=settings) as sidecar:
-        yield sidecar
+    return sidecar_in_memory(**{**LIMITS, **more})
 
 
 @pytest.fixture

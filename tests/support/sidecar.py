@@ -14,11 +14,13 @@ import aiohttp
 import orjson
 from yarl import URL
 
+from crossbar_conferences.broker.memory import MemoryBroker, MemoryTransport
 from crossbar_conferences.broker.port import Transport
 from crossbar_conferences.clock import Clock
 from crossbar_conferences.dataset import DataSet, mint_tokens, seed
 from crossbar_conferences.service import Service
 from crossbar_conferences.settings import load
+from crossbar_conferences.store.memory import MemoryStore
 from crossbar_conferences.store.names import account_database
 from crossbar_conferences.store.port import Document, Store
 from crossbar_conferences.switch.cluster import Cluster, ZonePlan
@@ -142,3 +144,12 @@ async def running_sidecar(
         await cluster.close()
         for beside in zones.values():
             await beside.close()
+
+
+@asynccontextmanager
+async def sidecar_in_memory(**settings: str) -> AsyncIterator[Sidecar]:
+    """The same on the adapters in memory, with settings of the test's own."""
+    broker = MemoryBroker()
+    own, beside = MemoryTransport(broker), MemoryTransport(broker)
+    async with running_sidecar(MemoryStore(), own, {"local": beside}, settings=settings) as sidecar:
+        yield sidecar
