@@ -11,7 +11,6 @@ import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
 from typing import Any
 
 import aiohttp
@@ -20,17 +19,13 @@ import pytest_asyncio
 
 from crossbar_conferences.auth.mint import mint
 from crossbar_conferences.auth.port import StoreDocuments
-from crossbar_conferences.broker.memory import MemoryBroker, MemoryTransport
-from crossbar_conferences.broker.rabbit import RabbitTransport
 from crossbar_conferences.kapi.configuration import document_change
 from crossbar_conferences.kapi.messages import Origin
-from crossbar_conferences.store.couch import CouchStore
-from crossbar_conferences.store.memory import MemoryStore
 from crossbar_conferences.store.names import account_database, encoded
 from crossbar_conferences.store.port import DocumentMissing
 from tests.support.brokers import eventually
 from tests.support.sockets import PATIENCE, Client
-from tests.support.world import World, beside, open_world
+from tests.support.world import World, beside, either_world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -42,15 +37,8 @@ _KAZOO = Origin("crossbar", "5.0.0", "kazoo_apps@elsewhere.test")
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["embedded", "real"])
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
     """One running sidecar for all tests here."""
-    async with AsyncExitStack() as stack:
-        if request.param == "embedded":
-            broker, store = MemoryBroker(), MemoryStore()
-            yield await open_world(stack, lambda: store, lambda: MemoryTransport(broker), broker)
-        else:
-            couchdb_url, amqp_url = (request.getfixturevalue(name) for name in ("couchdb_url", "amqp_url"))
-            yield await open_world(
-                stack, lambda: CouchStore(couchdb_url), lambda: RabbitTransport([amqp_url])
-            )
+    async with either_world(request) as world:
+        yield world
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -14,12 +14,8 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from crossbar_conferences.broker.memory import MemoryBroker, MemoryTransport
-from crossbar_conferences.broker.rabbit import RabbitTransport
-from crossbar_conferences.store.couch import CouchStore
-from crossbar_conferences.store.memory import MemoryStore
 from tests.support.sockets import PATIENCE, Client
-from tests.support.world import World, beside, open_world
+from tests.support.world import World, beside, either_world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -29,15 +25,8 @@ Connect = Callable[..., Awaitable[Client]]
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["embedded", "real"])
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
     """One running sidecar for all tests here; each has conferences of its own."""
-    async with AsyncExitStack() as stack:
-        if request.param == "embedded":
-            broker, store = MemoryBroker(), MemoryStore()
-            yield await open_world(stack, lambda: store, lambda: MemoryTransport(broker), broker)
-        else:
-            couchdb_url, amqp_url = (request.getfixturevalue(name) for name in ("couchdb_url", "amqp_url"))
-            yield await open_world(
-                stack, lambda: CouchStore(couchdb_url), lambda: RabbitTransport([amqp_url])
-            )
+    async with either_world(request) as world:
+        yield world
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -13,14 +13,18 @@ from urllib.parse import quote
 
 import aiohttp
 import orjson
+import pytest
 from yarl import URL
 
-from crossbar_conferences.broker.memory import MemoryBroker
+from crossbar_conferences.broker.memory import MemoryBroker, MemoryTransport
 from crossbar_conferences.broker.port import Binding, Consumer, Delivery, Transport
+from crossbar_conferences.broker.rabbit import RabbitTransport
 from crossbar_conferences.dataset import DataSet, mint_tokens, seed
 from crossbar_conferences.kapi.messages import Outgoing
 from crossbar_conferences.service import Service
 from crossbar_conferences.settings import Settings, load
+from crossbar_conferences.store.couch import CouchStore
+from crossbar_conferences.store.memory import MemoryStore
 from crossbar_conferences.store.names import account_database
 from crossbar_conferences.store.port import DocumentMissing, Store
 from crossbar_conferences.switch.cluster import Cluster, ZonePlan
@@ -322,6 +326,27 @@ async def open_world(
     world = World(service, cluster, store, data, tokens, http, ears, new_transport, new_store, broker)
     await _watch(world)
     return world
+
+
+@asynccontextmanager
+async def either_world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    """In memory, or on RabbitMQ and CouchDB: as the fixture's parameter says."""
+    async with AsyncExitStack() as stack:
+        if request.param == "embedded":
+            broker, memory = MemoryBroker(), MemoryStore()
+
+            def connection() -> MemoryStore:
+                # Each sidecar's own, so that what one asks is not taken for another's.
+                store = MemoryStore()
+                store._databases = memory._databases
+                return store
+
+            yield await open_world(stack, connection, lambda: MemoryTransport(broker), broker)
+        else:
+            couchdb_url, amqp_url = (request.getfixturevalue(name) for name in ("couchdb_url", "amqp_url"))
+            yield await open_world(
+                stack, lambda: CouchStore(couchdb_url), lambda: RabbitTransport([amqp_url])
+            )
 
 
 @asynccontextmanager

@@ -7,18 +7,13 @@ and each test has conferences of its own.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from crossbar_conferences.broker.memory import MemoryBroker, MemoryTransport
-from crossbar_conferences.broker.rabbit import RabbitTransport
-from crossbar_conferences.store.couch import CouchStore
-from crossbar_conferences.store.memory import MemoryStore
 from crossbar_conferences.tasks import end
-from tests.support.world import World, open_world
+from tests.support.world import World, either_world
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -32,23 +27,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest_asyncio.fixture(scope="package", loop_scope="session", params=["embedded", "real"])
 async def shared_world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
     """The world of every test here: once on the adapters in memory, once on RabbitMQ and CouchDB."""
-    async with AsyncExitStack() as stack:
-        if request.param == "embedded":
-            broker, memory = MemoryBroker(), MemoryStore()
-
-            def connection() -> MemoryStore:
-                # Each sidecar's own, so that what one asks is not taken for another's.
-                store = MemoryStore()
-                store._databases = memory._databases
-                return store
-
-            yield await open_world(stack, connection, lambda: MemoryTransport(broker), broker)
-        else:
-            amqp_url = request.getfixturevalue("amqp_url")
-            couchdb_url = request.getfixturevalue("couchdb_url")
-            yield await open_world(
-                stack, lambda: CouchStore(couchdb_url), lambda: RabbitTransport([amqp_url])
-            )
+    async with either_world(request) as world:
+        yield world
 
 
 @pytest_asyncio.fixture(loop_scope="session")
