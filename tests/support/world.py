@@ -349,6 +349,19 @@ async def either_world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
             )
 
 
+def sip_device(**more: Any) -> dict[str, Any]:
+    """The document of a telephone that nobody owns."""
+    return {
+        "_id": secrets.token_hex(16),
+        "pvt_type": "device",
+        "name": "phone",
+        "device_type": "sip_device",
+        "enabled": True,
+        "sip": {"username": secrets.token_hex(4), "password": "x", "realm": "r.example"},
+        **more,
+    }
+
+
 @asynccontextmanager
 async def beside(world: World, **more: str) -> AsyncIterator[World]:
     """One more sidecar in the same world, with other settings and a record of its own."""

@@ -6,25 +6,12 @@ import asyncio
 import secrets
 import time
 from collections import Counter
-from typing import Any
 
 import pytest
 
-from tests.support.world import World, beside
+from tests.support.world import World, beside, sip_device
 
 NUMBER = "2600123456"
-
-
-def _device(**more: Any) -> dict[str, Any]:
-    return {
-        "_id": secrets.token_hex(16),
-        "pvt_type": "device",
-        "name": "phone",
-        "device_type": "sip_device",
-        "enabled": True,
-        "sip": {"username": secrets.token_hex(4), "password": "x", "realm": "r.example"},
-        **more,
-    }
 
 
 async def test_fifty_endpoints_are_read_together(world: World) -> None:
@@ -33,9 +20,9 @@ async def test_fifty_endpoints_are_read_together(world: World) -> None:
         {"_id": secrets.token_hex(16), "pvt_type": "user", "first_name": "U", "enabled": True}
         for _ in range(25)
     ]
-    devices = [_device(owner_id=users[n % 5]["_id"]) for n in range(25)]
-    owned = [_device(owner_id=user["_id"]) for user in users[5:]]
-    single = [_device(owner_id=users[0]["_id"])]
+    devices = [sip_device(owner_id=users[n % 5]["_id"]) for n in range(25)]
+    owned = [sip_device(owner_id=user["_id"]) for user in users[5:]]
+    single = [sip_device(owner_id=users[0]["_id"])]
     await world.add(*users, *devices, *owned, *single)
     conference_id = await world.create(owner_id=users[0]["_id"])
     world.operations.clear()

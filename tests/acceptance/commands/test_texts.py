@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.media_line import FORMS, meant, read, said
-from tests.support.world import World
+from tests.support.world import World, sip_device
 
 NUMBER = "2600123456"
 ON_ANSWER = "v!execute_on_answer='set zq1=owned'"
@@ -203,18 +203,6 @@ async def test_the_query_is_no_way_around(world: World) -> None:
     assert world.commands == []
 
 
-def _device(**more: Any) -> dict[str, Any]:
-    return {
-        "_id": secrets.token_hex(16),
-        "pvt_type": "device",
-        "name": "phone",
-        "device_type": "sip_device",
-        "enabled": True,
-        "sip": {"username": "u1", "password": "x", "realm": "r.example"},
-        **more,
-    }
-
-
 _PUSH = {"Token-Proxy": "sip:proxy.example.com:5060", "Token-ID": "t", "Token-Type": "apple"}
 _USER = {"username": "u1", "password": "x", "realm": "r.example"}
 
@@ -245,7 +233,7 @@ STORED: Mapping[str, tuple[dict[str, Any], str]] = {
 async def test_whoever_edits_a_device_commands_nothing(world: World, name: str) -> None:
     """A stored device with such a text is not dialled: a 400 names it and the field, and not the text."""
     more, field = STORED[name]
-    device = _device(**more)
+    device = sip_device(**more)
     await world.add(device)
     conference_id = await world.create()
     answer = await world.act(conference_id, "dial", _dial(NUMBER, device["_id"]), who="joe")
@@ -268,7 +256,7 @@ async def test_whoever_edits_a_user_or_a_conference_commands_nothing(world: Worl
         "enabled": True,
     }
     hostile = {**owner, "_id": secrets.token_hex(16), "caller_id": {"internal": {"number": "1!zq1=owned"}}}
-    devices = [_device(owner_id=one["_id"]) for one in (owner, hostile)]
+    devices = [sip_device(owner_id=one["_id"]) for one in (owner, hostile)]
     await world.add(owner, hostile, *devices)
     conference_id = await world.create(name="${echo(owned)}>null/zq1", owner_id=owner["_id"])
     answer = await world.act(conference_id, "dial", _dial(devices[1]["_id"]))
