@@ -14,6 +14,7 @@ from crossbar_conferences.auth.charging import OwnCharger
 from crossbar_conferences.auth.failures import TooManyRequests
 from crossbar_conferences.auth.gate import AuthRoom
 from crossbar_conferences.auth.guesses import Guesses, conference, credentials, guests
+from tests.support.clocks import Clock
 
 from .conftest import MAIN, PARENT, World, database
 
@@ -22,15 +23,6 @@ ROOM = conference(MAIN, "room")
 
 class Wrong(Exception):
     """The guess was wrong."""
-
-
-class Clock:
-    """A clock that a test sets."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Bench:

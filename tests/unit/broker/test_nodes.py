@@ -8,22 +8,13 @@ from crossbar_conferences.broker import nodes
 from crossbar_conferences.broker.nodes import NodesTable
 from crossbar_conferences.kapi.messages import MessageInvalid
 from crossbar_conferences.kapi.nodes import MAX_APPS, MAX_MEDIA_SERVERS, MAX_ROLES, App, advertise
-
-
-class Clock:
-    """A clock that stands until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.support.clocks import Clock
 
 
 @pytest.fixture
 def clock() -> Clock:
     """The table's clock."""
-    return Clock()
+    return Clock(1_000.0)
 
 
 @pytest.fixture

@@ -7,23 +7,13 @@ import pytest
 from crossbar_conferences.switch.commands import Command, Join, Leave, Play, Record, StopPlay, Switch, Volume
 from crossbar_conferences.switch.media_server import VirtualMediaServer
 from crossbar_conferences.switch.rooms import Event, Member, SwitchRefuses
-
-
-class Clock:
-    """A clock that stands still until it is told otherwise."""
-
-    def __init__(self) -> None:
-        self.now = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        """Unix seconds."""
-        return self.now
+from tests.support.clocks import Clock
 
 
 @pytest.fixture
 def clock() -> Clock:
     """Time, by hand."""
-    return Clock()
+    return Clock(1_700_000_000.0)
 
 
 @pytest.fixture
