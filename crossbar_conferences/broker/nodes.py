@@ -38,6 +38,8 @@ class NodesTable:
         self._own_zone = own_zone
         self._clock = clock
         self._nodes: dict[str, Node] = {}
+        #: Nobody falls silent before this: every command asks who is there.
+        self._soonest = float("inf")
         #: How often media servers were lost: no node that is alive has them any more.
         self.losses = 0
 
@@ -55,6 +57,7 @@ class NodesTable:
         node = self._node(advertisement, broker_zone)
         before = self._nodes.get(node.name)
         self._nodes[node.name] = node
+        self._soonest = min(self._soonest, node.deadline)
         if before is not None:
             self._count_losses(before)
         return node
@@ -101,8 +104,11 @@ class NodesTable:
 
     def _expire(self) -> None:
         now = self._clock()
+        if now < self._soonest:
+            return
         for name in [name for name, node in self._nodes.items() if node.deadline <= now]:
             self._count_losses(self._nodes.pop(name))
+        self._soonest = min((node.deadline for node in self._nodes.values()), default=float("inf"))
 
     def _count_losses(self, before: Node) -> None:
         after = self._nodes.get(before.name)
