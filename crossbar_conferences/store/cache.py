@@ -1,14 +1,13 @@
 """Documents in memory: read once, flushed by the change messages of any node.
 
 Bounded in number, bytes and age; no database takes more than its share. Misses of one document at
-the same time share one read, which goes on when a caller is cancelled. While
-the feed of change messages is down nothing is kept, since nobody would tell what has become stale.
+the same time share one read (`reads.py`). While the feed of change
+messages is down nothing is kept, since nobody would tell what has become stale.
 Source: data.md 4; issue "live state" 3.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,8 +15,8 @@ from dataclasses import dataclass
 from .. import jsontext
 from ..clock import Clock
 from ..fair import Bounds, FairCache
-from ..tasks import end
 from .port import DatabaseMissing, Document, DocumentMissing, Store
+from .reads import SharedReads
 
 Key = tuple[str, str]
 
@@ -61,9 +60,7 @@ class DocumentCache:
         #: By database, which is an account's or Kazoo's own.
         self._kept: FairCache[str, tuple[float, Document | None]] = FairCache(Bounds(limit, size))
         self._absent: FairCache[str, tuple[float, Document | None]] = FairCache(Bounds(limit, size))
-        #: The read that a miss may join; one that a flush overtook is running, but not here.
-        self._reads: dict[Key, asyncio.Task[Document | None]] = {}
-        self._running: set[asyncio.Task[Document | None]] = set()
+        self._reads: SharedReads[str, Document | None] = SharedReads("document_read")
         #: Grows with everything that makes a read out of date.
         self._flushes = 0
         #: Grows with every change, also our own ones and those to what is kept already.
@@ -110,13 +107,7 @@ class DocumentCache:
             self.counters.hits += 1
             return kept[1]
         self.counters.misses += 1
-        read = self._reads.get(key)
-        if read is None:
-            read = asyncio.create_task(self._read(key), name="document_read")
-            self._reads[key] = read
-            self._running.add(read)
-            read.add_done_callback(lambda done: self._over(key, done))
-        return await asyncio.shield(read)
+        return await self._reads.join(database, doc_id, lambda: self._read(key))
 
     async def documents(self, database: str, doc_ids: Sequence[str]) -> dict[str, Document]:
         """Those of the documents that exist, by id; what is not kept is read in one round trip."""
@@ -179,8 +170,7 @@ class DocumentCache:
         """A database is gone, or another one under its name: nothing that is kept of it is right."""
         self._kept.drop_owner(database)
         self._absent.drop_owner(database)
-        for key in [key for key in self._reads if key[0] == database]:
-            del self._reads[key]
+        self._reads.forget_database(database)
         self.counters.flushes += 1
         self._changed((database, ""))
         self._told.clear()
@@ -204,7 +194,7 @@ class DocumentCache:
 
     async def close(self) -> None:
         """End reads that are under way."""
-        await end(*self._running)
+        await self._reads.close()
         self._kept.clear()
         self._absent.clear()
 
@@ -221,7 +211,7 @@ class DocumentCache:
             self._gone[key[0]] = None
             if len(self._gone) > _GONE:
                 del self._gone[next(iter(self._gone))]
-        if self._reads.get(key) is asyncio.current_task():
+        if self._reads.is_current(*key):
             self._keep_document(key, found)
         return found
 
@@ -248,7 +238,7 @@ class DocumentCache:
         if key[0] in self._watched:
             self._begin_generation()
         # A read that is under way may bring what was there before: its result is not kept.
-        self._reads.pop(key, None)
+        self._reads.forget(*key)
         self._flushes += 1
 
     def _begin_generation(self) -> None:
@@ -263,11 +253,3 @@ class DocumentCache:
         place, size = (self._absent, 0) if found is None else (self._kept, jsontext.size(found))
         database, doc_id = key
         place.keep(database, doc_id, (self._clock() + self._keep, found), size + len(doc_id))
-
-    def _over(self, key: Key, done: asyncio.Task[Document | None]) -> None:
-        self._running.discard(done)
-        if self._reads.get(key) is done:
-            del self._reads[key]
-        if not done.cancelled():
-            # Every caller may have gone; then nobody else looks at the error.
-            done.exception()

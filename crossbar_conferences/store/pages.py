@@ -2,30 +2,25 @@
 
 A page depends on every document of its database, so any change there drops all of the database's
 pages. Bounded in rows, bytes and age; no database takes more than its share. Misses of one page at
-the same time share one read, which goes on when a caller is cancelled. While the
-feed of change messages is down nothing is kept, since nobody would tell what has become stale.
+the same time share one read (`reads.py`). While the feed of change
+messages is down nothing is kept, since nobody would tell what has become stale.
 Source: data.md 4; issue "live state" 4.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 from .. import jsontext
 from ..clock import Clock
 from ..fair import Bounds, FairCache
-from ..tasks import end
 from .cache import CacheCounters
 from .memory_views import summary
 from .port import Row, Store, View, ViewQuery
+from .reads import SharedReads
 
 Key = tuple[View, ViewQuery]
 Rows = Sequence[Row]
-
-
-#: The reads of a database that a miss may join. One that a change overtook is in no such table any more.
-_Reads = dict[Key, asyncio.Task[Rows]]
 
 
 async def listed(store: Store, database: str, view: View, query: ViewQuery) -> Rows:
@@ -56,8 +51,7 @@ class PageCache:
         self._keep = keep
         self._feed = False
         self._kept: FairCache[Key, tuple[float, Rows]] = FairCache(Bounds(limit, size))
-        self._reads: dict[str, _Reads] = {}
-        self._running: set[asyncio.Task[Rows]] = set()
+        self._reads: SharedReads[Key, Rows] = SharedReads("page_read")
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -70,18 +64,11 @@ class PageCache:
             self.counters.hits += 1
             return kept[1]
         self.counters.misses += 1
-        reads = self._reads.setdefault(database, {})
-        read = reads.get(key)
-        if read is None:
-            read = asyncio.create_task(self._read(database, reads, key), name="page_read")
-            reads[key] = read
-            self._running.add(read)
-            read.add_done_callback(lambda done: self._over(database, reads, key, done))
-        return await asyncio.shield(read)
+        return await self._reads.join(database, key, lambda: self._read(database, key))
 
     def flush(self, database: str) -> None:
         """A document of a database has changed: what is kept of it, or under way, is old."""
-        is_under_way = self._reads.pop(database, None) is not None
+        is_under_way = self._reads.forget_database(database)
         if self._kept.drop_owner(database) or is_under_way:
             self.counters.flushes += 1
 
@@ -93,29 +80,17 @@ class PageCache:
 
     async def close(self) -> None:
         """End reads that are under way."""
-        await end(*self._running)
+        await self._reads.close()
         self._kept.clear()
-        self._reads.clear()
 
-    async def _read(self, database: str, reads: _Reads, key: Key) -> Rows:
+    async def _read(self, database: str, key: Key) -> Rows:
         rows = await listed(self._store, database, *key)
-        # A change that overtook this read has put another table in the place of ours, or none.
-        if self._feed and self._reads.get(database) is reads:
+        if self._feed and self._reads.is_current(database, key):
             # An empty page takes room too.
             until = self._clock() + self._keep
             size = sum(map(_size, rows)) + len(repr(key[1]))
             self._kept.keep(database, key, (until, rows), size, len(rows) + 1)
         return rows
-
-    def _over(self, database: str, reads: _Reads, key: Key, done: asyncio.Task[Rows]) -> None:
-        self._running.discard(done)
-        if reads.get(key) is done:
-            del reads[key]
-        if not reads and self._reads.get(database) is reads:
-            del self._reads[database]
-        if not done.cancelled():
-            # Every caller may have gone; then nobody else looks at the error.
-            done.exception()
 
 
 def _size(row: Row) -> int:
