@@ -6,13 +6,12 @@ gate, on a bare copy of the request, whenever the answer may have changed (``soc
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
 from ..auth.failures import AuthFailure
-from ..sockets.guard import dependencies
+from ..sockets.guard import dependencies, valid_until
 from ..sockets.reviews import EXPIRED, REVOKED, Reviews, Ruling, Unauthorized, Watch, reason_of
 from ..sockets.rights import Path, paths_of_conference
 from . import credentials
@@ -99,9 +98,7 @@ class Standing:
         if reads:
             await self.reader.conference(asked)
             await self.reader.sighting(asked)
-        until = auth.valid_until(found.kind, found.text, claimed)
-        if until is None:
-            until = math.inf if identity.expires_at is None else float(identity.expires_at)
+        until = valid_until(identity, auth.valid_until(found.kind, found.text, claimed))
         own = await auth.account(identity.account_id)
         return Ruling(until, dependencies(identity, own, asked.account), asked.conference_id)
 

@@ -69,12 +69,8 @@ class SocketGuard:
             accounts.append(await self._may_see(identity, right.account_id, right))
             if right.follows is not None and not await self.may_follow(right.account_id, right.follows):
                 raise Unauthorized("unauthorized conference id")
-        until = self.auth.valid_until(_KIND, right.token)
-        return Ruling(
-            _until(identity, until),
-            dependencies(identity, *accounts),
-            right.follows,
-        )
+        until = valid_until(identity, self.auth.valid_until(_KIND, right.token))
+        return Ruling(until, dependencies(identity, *accounts), right.follows)
 
     async def _may_see(self, identity: Identity, account_id: str, right: Right) -> Document:
         requested = await self.auth.account(account_id)
@@ -148,8 +144,10 @@ def _database(account_id: str) -> str | None:
         return None
 
 
-def _until(identity: Identity, until: float | None) -> float:
-    """``None``: while nobody tells of changes that is not remembered, and the token itself says it."""
-    if until is not None:
-        return until
+def valid_until(identity: Identity, remembered: float | None) -> float:
+    """Until when (unix seconds) a token counts at most; ``remembered``: see `AuthRoom.valid_until`.
+
+    While nobody tells of changes that is not remembered, and the token itself says it."""
+    if remembered is not None:
+        return remembered
     return math.inf if identity.expires_at is None else float(identity.expires_at)
