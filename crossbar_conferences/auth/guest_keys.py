@@ -18,6 +18,8 @@ import structlog
 
 from ..clock import Clock
 from ..errors import CrossbarConferencesError
+from ..store import own
+from ..store.own import DATABASE
 from ..store.port import (
     DatabaseMissing,
     Document,
@@ -26,7 +28,6 @@ from ..store.port import (
     Store,
     StoreRefused,
 )
-from ..store.reservations import DATABASE
 
 log = structlog.get_logger(__name__)
 
@@ -112,11 +113,7 @@ class GuestKeys:
             "secret": secrets.token_hex(_SECRET),
         }
         try:
-            try:
-                await self._store.put(DATABASE, made)
-            except DatabaseMissing:
-                await self._store.create_database(DATABASE)
-                await self._store.put(DATABASE, made)
+            await own.put(self._store, made)
             log.info("guest_key_made", key_id=made["key_id"])
         except DocumentConflict:
             # Another host was first: its key is ours.

@@ -24,8 +24,8 @@ from ..kapi.routing import ALL_ACCOUNTS
 from ..live.port import Live, Sighting
 from ..store.documents import Documents
 from ..store.names import SYSTEM_AUTH, SYSTEM_CONFIG, account_database
+from ..store.own import DATABASE as OWN_DATABASE
 from ..store.port import Document, DocumentMissing
-from ..store.reservations import DATABASE as OWN_DATABASE
 from .reviews import Ruling, Unauthorized
 from .rights import Right
 

@@ -13,17 +13,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 import structlog
 
 from ..clock import Clock
 from ..tasks import end
-from . import views
+from . import own, views
 from .names import account_database
+from .own import DATABASE
 from .port import DatabaseMissing, Document, Store, StoreError, StoreRefused, ViewQuery
-from .reservations import DATABASE, REFUSED_FOR, Reservations, owner_document_id, owner_record
+from .reservations import REFUSED_FOR, Reservations, owner_document_id, owner_record
 
 log = structlog.get_logger(__name__)
 
@@ -198,9 +199,9 @@ class Owners:
         found = await self._on_record(conference_ids)
         now = self._now()
         records = [owner_record(account_id, each, now) for each in conference_ids if each not in found]
-        written = await self._put(records)
-        own = [each for each, owner in found.items() if owner == account_id]
-        return own + [str(record["value"]) for record in records if record["_id"] in written]
+        written = await own.put_many(self._store, records)
+        theirs = [each for each, owner in found.items() if owner == account_id]
+        return theirs + [str(record["value"]) for record in records if record["_id"] in written]
 
     async def _on_record(self, conference_ids: Sequence[str]) -> dict[str, str]:
         if not conference_ids:
@@ -213,10 +214,3 @@ class Owners:
         return {
             each: owner for each, owner in owners.items() if isinstance(each, str) and isinstance(owner, str)
         }
-
-    async def _put(self, records: Sequence[Mapping[str, Any]]) -> frozenset[str]:
-        try:
-            return await self._store.put_many(DATABASE, records)
-        except DatabaseMissing:
-            await self._store.create_database(DATABASE)
-            return await self._store.put_many(DATABASE, records)

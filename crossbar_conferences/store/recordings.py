@@ -13,8 +13,9 @@ from typing import Any, Final, NamedTuple
 import structlog
 
 from ..fair import Bounds, FairCache
+from . import own
+from .own import DATABASE
 from .port import DatabaseMissing, DocumentConflict, DocumentMissing, Store, StoreError
-from .reservations import DATABASE
 
 log = structlog.get_logger(__name__)
 
@@ -63,14 +64,11 @@ class Recordings:
         for _ in range(_TRIES):
             try:
                 kept = await self._store.get(DATABASE, document["_id"])
-            except DocumentMissing:
-                kept = {}
-            except DatabaseMissing:
-                await self._store.create_database(DATABASE)
+            except (DocumentMissing, DatabaseMissing):
                 kept = {}
             revision = {"_rev": kept["_rev"]} if kept else {}
             try:
-                await self._store.put(DATABASE, {**document, **revision})
+                await own.put(self._store, {**document, **revision})
             except DocumentConflict:
                 continue
             return

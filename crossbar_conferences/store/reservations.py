@@ -28,7 +28,9 @@ from typing import Any, Final, Literal
 import structlog
 
 from ..clock import Clock
+from . import own
 from .names import account_database
+from .own import DATABASE
 from .port import (
     DatabaseMissing,
     Document,
@@ -40,8 +42,6 @@ from .port import (
 )
 
 log = structlog.get_logger(__name__)
-
-DATABASE: Final = "crossbar_conferences"
 
 #: Seconds for which a reservation counts although its holder does not use it: it may be writing.
 FRESH: Final = 10.0
@@ -174,7 +174,7 @@ class Reservations:
         account_id = "" if kind == "conference" else claim.account_id
         document = _reservation(_document_id(account_id, kind, value), claim, kind, value, self._clock())
         try:
-            await self._put(document)
+            await own.put(self._store, document)
         except DocumentConflict:
             return await self._take_over(document)
         except StoreRefused as error:
@@ -246,13 +246,6 @@ class Reservations:
     def _is_fresh(self, held: Document) -> bool:
         taken_at = held.get("taken_at")
         return isinstance(taken_at, int | float) and abs(self._clock() - taken_at) < FRESH
-
-    async def _put(self, document: Mapping[str, Any]) -> None:
-        try:
-            await self._store.put(DATABASE, document)
-        except DatabaseMissing:
-            await self._store.create_database(DATABASE)
-            await self._store.put(DATABASE, document)
 
     async def _release(self, claim: Claim, entries: Iterable[Entry]) -> None:
         await asyncio.gather(*(self._let_go(claim, kind, value) for kind, value in entries))

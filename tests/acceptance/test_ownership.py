@@ -15,8 +15,9 @@ import pytest_asyncio
 
 from crossbar_conferences.clock import gregorian_seconds
 from crossbar_conferences.store.names import account_database
+from crossbar_conferences.store.own import DATABASE
 from crossbar_conferences.store.port import DocumentMissing, StoreUnreachable
-from crossbar_conferences.store.reservations import DATABASE, owner_document_id
+from crossbar_conferences.store.reservations import owner_document_id
 from crossbar_conferences.switch.commands import Join
 from crossbar_conferences.switch.steps import InRoom
 from tests.support.answers import Answer

@@ -19,8 +19,8 @@ from crossbar_conferences.auth import StoreDocuments, mint
 from crossbar_conferences.auth.guest_keys import GuestKeys
 from crossbar_conferences.store.memory import MemoryStore
 from crossbar_conferences.store.names import account_database, encoded
+from crossbar_conferences.store.own import DATABASE
 from crossbar_conferences.store.port import Document, DocumentMissing, StoreRefused
-from crossbar_conferences.store.reservations import DATABASE
 from tests.support.addresses import elsewhere
 from tests.support.world import Answer, World, beside
 

@@ -20,8 +20,8 @@ from crossbar_conferences.auth.guest_keys import DOCUMENT, KEEP, GuestKeys, Gues
 from crossbar_conferences.auth.guests import ISSUER, MAX_SECONDS, METHOD, MIN_SECONDS, binding
 from crossbar_conferences.clock import gregorian_seconds
 from crossbar_conferences.store.memory import MemoryStore
+from crossbar_conferences.store.own import DATABASE
 from crossbar_conferences.store.port import Document, StoreRefused
-from crossbar_conferences.store.reservations import DATABASE
 from tests.unit.store.test_derived import Told
 
 from .conftest import BOSS, MAIN, NOW, OTHER, PARENT, World, database

@@ -11,9 +11,9 @@ from structlog.testing import capture_logs
 
 from crossbar_conferences.store.memory import MemoryStore
 from crossbar_conferences.store.names import account_database
+from crossbar_conferences.store.own import DATABASE
 from crossbar_conferences.store.port import Document, StoreRefused, StoreUnreachable
 from crossbar_conferences.store.reservations import (
-    DATABASE,
     REFUSED_FOR,
     Claim,
     Clashes,
