@@ -83,11 +83,6 @@ class Reader:
         sighting = await self.live_state.conference(
             exchange.account_id, exchange.conference_id, fresh=fresh, own=own
         )
-        room = sighting.room(exchange.conference_id)
-        is_plain = self.ownership.is_plain(exchange.account_id, exchange.conference_id, room)
-        if own and is_plain:
-            # As nearly always; `checked` would say the same.
-            return sighting
         return await self.checked(exchange, sighting)
 
     async def checked(self, exchange: Exchange, sighting: Sighting | None = None) -> Sighting:
@@ -100,6 +95,7 @@ class Reader:
         if stored is not None and self.ownership.is_plain(
             account_id, conference_id, sighting.room(conference_id)
         ):
+            # As nearly always.
             return sighting
         found = await self.ownership.find(account_id, conference_id, stored, sighting)
         is_running = found.sighting.room(conference_id) is not None

@@ -193,26 +193,19 @@ class IdempotencyKeys(Generic[Answer]):
         is cancelled does not end work that others wait for. ``waits`` gives a context in which this waits
         for another request. Raises `KeyReused`, `AnswerUnknown`, and what the context raises."""
         name = (account_id, key)
-        running = self._running.get(name)
-        if running is not None:
-            if running.fingerprint != fingerprint:
-                raise KeyReused
-            async with waits():
-                answer, _ = await asyncio.shield(running.task)
-            return answer, True
-        known = self._remembered.find(name, fingerprint)
-        if known is not None:
-            return self._packing.unpack(known), True
-        if self._claims is ALONE:
-            return await asyncio.shield(self._begun(name, fingerprint, work))
-        # Another process may have it in hand.
+        first = self._in_hand(name, fingerprint)
+        if first is None:
+            known = self._remembered.find(name, fingerprint)
+            if known is not None:
+                return self._packing.unpack(known), True
+            if self._claims is ALONE:
+                return await asyncio.shield(self._begun(name, fingerprint, work))
+        # Another request has it in hand, or another process may have.
         async with waits():
             # To come in may have taken time, and another have come in and be done meanwhile.
-            other = self._running.get(name)
-            if other is not None and other.fingerprint != fingerprint:
-                raise KeyReused
-            if other is not None:
-                return (await asyncio.shield(other.task))[0], True
+            first = first or self._in_hand(name, fingerprint)
+            if first is not None:
+                return (await asyncio.shield(first))[0], True
             known = self._remembered.find(name, fingerprint)
             if known is not None:
                 return self._packing.unpack(known), True
@@ -223,6 +216,14 @@ class IdempotencyKeys(Generic[Answer]):
         await end(*(running.task for running in self._running.values()))
         self._running.clear()
         self._remembered.clear()
+
+    def _in_hand(self, name: Name, fingerprint: str) -> asyncio.Task[tuple[Answer, bool]] | None:
+        running = self._running.get(name)
+        if running is None:
+            return None
+        if running.fingerprint != fingerprint:
+            raise KeyReused
+        return running.task
 
     def _begun(
         self, name: Name, fingerprint: str, work: Callable[[], Awaitable[Answer]]
