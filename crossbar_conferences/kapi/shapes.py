@@ -32,15 +32,24 @@ class Refused(MessageInvalid):
         self.why = why
 
 
-def text(kind: Text) -> Shape:
-    """A text of this type."""
+def text(kind: Text, *, repeats: bool = False) -> Shape:
+    """A text of this type. ``repeats``: it is nearly always the one that it was before, as our own name
+    is, which need not be looked at again."""
     fits, must = kind.fits, kind.must
+    last: object = None
 
     def check(value: Any) -> None:
         if not fits(value):
             raise Refused(must)
 
-    return check
+    def check_new(value: Any) -> None:
+        nonlocal last
+        # A text never changes, so the very same one still fits.
+        if value is not last:
+            check(value)
+            last = value
+
+    return check_new if repeats else check
 
 
 def one_of(*allowed: str) -> Shape:

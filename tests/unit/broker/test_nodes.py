@@ -40,6 +40,8 @@ def test_counts_by_app_and_zone(table: NodesTable) -> None:
     assert table.count("ecallmgr", "east") == 1
     assert table.count("crossbar") == 1
     assert table.count("callflow") == 0
+    assert table.has("ecallmgr")
+    assert not table.has("callflow")
     assert [node.name for node in table.all("ecallmgr")] == ["a@h", "b@h"]
     assert [node.name for node in table.all(zone="west")] == ["b@h"]
     assert len(table) == 2

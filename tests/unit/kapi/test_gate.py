@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -22,6 +23,7 @@ from tests.support.hostile import FEW, JSON, MANY
 from tests.support.hostile_texts import HOSTILE, paths, replaced
 from tests.support.media_line import FORMS, meant, read, said
 
+HOSTILE_MARK = "x>null/zq1"
 A, C, D = "a" * 32, "c" * 32, "d" * 32
 ORIGIN = Origin("crossbar", "4.0.0", "n@h")
 
@@ -316,6 +318,31 @@ def test_depth_and_size_are_bounded() -> None:
         with pytest.raises(Refused):
             data(value)
     assert harmless_part(deep) != deep
+
+
+def test_nothing_is_admitted_without_a_look() -> None:
+    """There is no admitted message that the gate refuses, and what leaves is what it looked at, whatever is
+    done to the body afterwards."""
+    with pytest.raises(Refused):
+        gate.Admitted(CONFERENCE, "conference.command.x", {**body_of("lock"), "Unheard-Of": "x"})
+    body = body_of("mute_participant")
+    admitted = gate.Admitted(CONFERENCE, "conference.command.x", body)
+    before = dict(body)
+    body["Participant-ID"] = "${echo(166)}"
+    assert json.loads(admitted.payload) == before
+
+
+@pytest.mark.parametrize("header", ["App-Name", "App-Version", "Event-Category", "Node"])
+def test_what_nearly_always_repeats_is_still_looked_at(header: str) -> None:
+    """A header that was right before is refused when it is another one, and does not become the right one
+    by having been refused."""
+    right = body_of("lock")
+    gate.admit_body(right)
+    gate.admit_body(right)
+    for _ in range(2):
+        with pytest.raises(Refused):
+            gate.admit_body({**right, header: HOSTILE_MARK})
+    gate.admit_body(right)
 
 
 async def test_nothing_is_published_around_the_gate() -> None:
