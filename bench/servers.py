@@ -38,9 +38,16 @@ class Server:
 
 @contextmanager
 def sidecar(
-    amqp_url: str, couchdb_url: str, folder: Path, *, workers: int = 0, flags: Sequence[str] = ()
+    amqp_url: str,
+    couchdb_url: str,
+    folder: Path,
+    *,
+    workers: int = 0,
+    flags: Sequence[str] = (),
+    root: Path = ROOT,
 ) -> Iterator[Server]:
-    """``crossbar-conferences serve`` as an operator runs it, its log lines in a file."""
+    """``crossbar-conferences serve`` as an operator runs it, its log lines in a file; of the checkout
+    that lies in ``root``."""
     ports = [free_port() for _ in range(3)]
     names = ("http", "websocket", "operations")
     listening = [
@@ -49,7 +56,7 @@ def sidecar(
     sharing = ["--workers", str(workers)] if workers else []
     command = [sys.executable, "-m", "crossbar_conferences", "serve", *listening, *sharing]
     command += ["--amqp-urls", amqp_url, "--couchdb-url", couchdb_url, *flags]
-    with process(command, folder / "sidecar.log") as running:
+    with process(command, folder / "sidecar.log", root) as running:
         operations = f"http://127.0.0.1:{ports[2]}"
         wait_until(running, f"{operations}/readyz", folder / "sidecar.log")
         yield Server(f"http://127.0.0.1:{ports[0]}", running.pid, operations)
@@ -89,13 +96,13 @@ def switch(amqp_url: str, folder: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def process(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def process(command: Sequence[str], log: Path, root: Path = ROOT) -> Iterator[subprocess.Popen[bytes]]:
     """A process for as long as the block lasts, asked to end and then waited for."""
     with log.open("ab") as output:
         running = subprocess.Popen(
             command,
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            cwd=root,
+            env={**os.environ, "PYTHONPATH": str(root)},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
