@@ -53,7 +53,7 @@ def _action_row(fact: ActionFact) -> tuple[str, ...]:
     events = ", ".join(f"`{event}`" for event in fact.events)
     proof = (f"{events}, {fact.where}" if events and fact.where else events or fact.where) or "none"
     return (
-        f"`{fact.name}`",
+        f"`{fact.name}`" + (f" with `{fact.form}`" if fact.form else ""),
         "both" if fact.cores == BOTH else ", ".join(fact.cores) or "none: 501 `not_supported`",
         proof,
         fact.known,

@@ -185,13 +185,14 @@ class Executor:
 
     async def _publish(self, plan: Plan, account_id: str, conference_id: str) -> None:
         # What no event can prove cannot be repeated until it took effect: it has to wait.
-        unproved = [one.joined_at for one in plan.newcomers if one.confirmation is None]
-        if unproved:
-            await asyncio.sleep(max(0.0, max(unproved) + WAITED_OUT - self._clock()))
+        unproved = {id(one.message): one.joined_at for one in plan.newcomers if one.confirmation is None}
         # All go to one place: whether the first is heard tells it for the others. To ask costs a round trip
         # to the broker, so nobody asks while a media node is there that has told all of the conference.
         asks = self._is_doubtful(account_id, conference_id)
         for message in plan.messages:
+            joined_at = unproved.get(id(message))
+            if joined_at is not None:
+                await asyncio.sleep(max(0.0, joined_at + WAITED_OUT - self._clock()))
             heard = await self._bus.cast(message, mandatory=asks)
             self.counters.published += 1
             if not heard and not await self._is_idle(account_id, conference_id):

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from ..kapi.messages import Outgoing
+from .actions_announce import announcements
 from .actions_plan import (
     CREATED,
     ActionContext,
@@ -27,9 +28,9 @@ from .actions_plan import (
     recording_unknown,
     unknown_to_switch,
 )
-from .actions_sound import Whom, level, play, say, set_limits, stop_play, tones
+from .actions_sound import Whom, level, limit_listeners, play, say, set_limits, stop_play, tones
 from .actions_vars import custom_vars
-from .confirmation import Confirmation, confirmation
+from .confirmation import COMMANDS, Confirmation, confirmation
 from .endpoints_context import text_at
 from .isolation import participant_id as participant_number
 from .newcomers import newcomers
@@ -46,13 +47,6 @@ _OK: Final = "ok"
 _RECORDING: Final[Mapping[str, tuple[str, str, bool]]] = {
     "start": ("record", "starting recording", True),
     "stop": ("recordstop", "stopping recording", False),
-}
-_COMMANDS: Final[Mapping[str, str]] = {
-    "mute": "mute_participant",
-    "unmute": "unmute_participant",
-    "deaf": "deaf_participant",
-    "undeaf": "undeaf_participant",
-    "kick": "kick",
 }
 _Sound = Callable[[ActionRequest, ActionContext, Whom], tuple[Outgoing, ...]]
 _FOR_ALL_OR_ONE: Final[Mapping[str, _Sound]] = {"play": play, "say": say, "stop_play": stop_play}
@@ -97,7 +91,7 @@ def plan_participants_action(request: ActionRequest, context: ActionContext) -> 
         raise _faulty_request()
     if action == "relate":
         return _relate(request, context)
-    if action not in _COMMANDS and action not in _FOR_ONE and action not in _FOR_ALL_OR_ONE:
+    if action not in COMMANDS and action not in _FOR_ONE and action not in _FOR_ALL_OR_ONE:
         raise _faulty_request()
     data = request.data if isinstance(request.data, Mapping) else {}
     if is_selective(data):
@@ -116,7 +110,7 @@ def plan_participant_action(request: ActionRequest, context: ActionContext, part
     """PUT on one participant; ``participant`` is the path's text."""
     action = request.action
     is_known = isinstance(action, str) and (
-        action in _COMMANDS or action in _FOR_ONE or action in _FOR_ALL_OR_ONE
+        action in COMMANDS or action in _FOR_ONE or action in _FOR_ALL_OR_ONE
     )
     if not is_known:
         raise not_in_list("action", PARTICIPANT_ACTIONS, action)
@@ -127,6 +121,7 @@ def plan_participant_action(request: ActionRequest, context: ActionContext, part
             raise unknown_to_switch(participant)
         raise no_such_participant(participant)
     messages, confirms = _to_one(request, context, number)
+    messages += announcements(request, context, [number])
     if context.is_live_known and (context.room is None or context.room.participant(number) is None):
         raise no_such_participant(number)
     return Plan(messages, _OK, confirms=confirms)
@@ -199,6 +194,8 @@ def _relate(request: ActionRequest, context: ActionContext) -> Plan:
 
 
 def _selected(request: ActionRequest, context: ActionContext, targets: tuple[Target, ...]) -> Plan:
+    if request.action == "play" and request.fields.get("media_ids") is not None:
+        limit_listeners("media_ids", sum(target.result == SENT for target in targets))
     messages, confirms = _to_each(request, context, targets)
     report = {"action": request.action, "participants": [target.public() for target in targets]}
     return Plan(messages, report, confirms=confirms, reaches_all=context.knows_all)
@@ -209,7 +206,8 @@ def _to_each(
 ) -> tuple[tuple[Outgoing, ...], tuple[Confirmation, ...]]:
     messages: list[Outgoing] = []
     confirms: list[Confirmation] = []
-    if not targets and request.action not in _COMMANDS:
+    numbers: list[int] = []
+    if not targets and request.action not in COMMANDS:
         # Nobody is there, but a request that is wrong is wrong all the same.
         _to_one(request, context, 0)
     for target in targets:
@@ -219,7 +217,8 @@ def _to_each(
         if target.result == SENT:
             messages += sent
             confirms += proved
-    return tuple(messages), tuple(confirms)
+            numbers.append(target.participant_id)
+    return (*messages, *announcements(request, context, numbers)), tuple(confirms)
 
 
 def _to_one(
@@ -227,8 +226,8 @@ def _to_one(
 ) -> tuple[tuple[Outgoing, ...], tuple[Confirmation, ...]]:
     action = request.action
     proved = confirmation(action, context.conference_id, number)
-    if action in _COMMANDS:
-        return (context.command(_COMMANDS[action], {"Participant-ID": number}),), proved
+    if action in COMMANDS:
+        return (context.command(COMMANDS[action], {"Participant-ID": number}),), proved
     sound = _FOR_ONE.get(action) or _FOR_ALL_OR_ONE[action]
     return sound(request, context, number), proved
 

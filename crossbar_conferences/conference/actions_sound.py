@@ -15,10 +15,19 @@ from ..kapi.messages import Outgoing
 from .actions_plan import ActionContext, ActionError, ActionRequest, invalid, unsafe
 from .endpoints_context import text_at
 from .media import MediaRefused, media_locator
+from .media_prompts import is_prompt_name, prompt_locator
 from .media_tones import MAXIMUM_MADE_MS, made_ms
 
 #: Who is meant: the conference (``None``) or one participant's number.
 Whom = int | None
+
+#: Longest list of media, in characters of all: it is one line for the switch.
+MAXIMUM_LISTED: Final = 4096
+#: So many people may be played a list, or told something, each for themselves by one request: the switch
+#: opens sounds for each.
+MAXIMUM_LISTENERS: Final = 100
+#: So many media has a list at most, as the schema says.
+_MAXIMUM_MEDIA: Final = 20
 
 _LEVELS: Final[Mapping[str, tuple[str, str]]] = {
     "energy": ("participant_energy", "Energy-Level"),
@@ -32,14 +41,52 @@ _NO_MEDIA: Final = re.compile(r"[\x00-\x20\x7f'\"`\\^|<>{}\u2028\u2029\ud800-\ud
 _PARAMETERS: Final = (("max_members", "Max-Members"), ("endconf_grace_time", "endconference_grace_time"))
 
 
+def limit_listeners(path: str, count: int) -> None:
+    """Raise `ActionError` about this field when it would have the switch open sounds for too many people."""
+    if count > MAXIMUM_LISTENERS:
+        message = f"No more than {MAXIMUM_LISTENERS} participants can hear it each for themselves"
+        raise invalid(path, "maximum", {"message": message, "target": MAXIMUM_LISTENERS})
+
+
 def play(request: ActionRequest, context: ActionContext, whom: Whom = None) -> tuple[Outgoing, ...]:
-    """Play a media id or address."""
-    media_id = text_at(request.fields, "media_id")
+    """Play a media id, a prompt or an address; with ``media_ids`` several, one after another."""
+    fields = request.fields
+    media_id = text_at(fields, "media_id")
+    if fields.get("media_ids") is not None:
+        return (_play_list(fields, context, whom),)
     if media_id is None:
         message = "action 'play' requires a media ID or URL"
         raise invalid("data.media_id", "required", {"message": message})
+    path = _media_name(media_id, "data.media_id", context)
+    # To one participant Kazoo sends the number as text here, and only here (amqp.md 6.2).
+    who = {} if whom is None else {"Participant-ID": str(whom)}
+    return (context.command("play", {"Media-Name": path, **who}),)
+
+
+def _play_list(fields: Mapping[str, Any], context: ActionContext, whom: Whom) -> Outgoing:
+    # ecallmgr makes one medium of the list, ``file_string://A!B``: an element without the sign "!", which
+    # no medium may have, is one element there.
+    if fields.get("media_id") is not None:
+        message = "Value must not stand beside media_id"
+        raise invalid("media_ids", "wrong_format", {"message": message})
+    media_ids = fields["media_ids"]
+    if isinstance(media_ids, list):
+        # One too many is as wrong as ten thousand, which would all be checked.
+        media_ids = media_ids[: _MAXIMUM_MEDIA + 1]
+    media_ids = context.checked("conferences.actions.play", {"media_ids": media_ids})["media_ids"]
+    if sum(map(len, media_ids)) > MAXIMUM_LISTED:
+        message = f"The media must not be longer than {MAXIMUM_LISTED} characters together"
+        raise invalid("media_ids", "maximum", {"message": message, "target": MAXIMUM_LISTED})
+    paths = [_media_name(media_id, f"media_ids.{place}", context) for place, media_id in enumerate(media_ids)]
+    return context.command("play_macro", {"Media-Macro": paths, **_participant(whom)})
+
+
+def _media_name(media_id: str, where: str, context: ActionContext) -> str:
+    """The Media-Name of what a request names; ``where``: the path of it for an error."""
     if len(media_id) > texts.MEDIA.maximum or _NO_MEDIA.search(media_id):
-        raise unsafe("data.media_id", media_id, texts.MEDIA.must)
+        raise unsafe(where, media_id, texts.MEDIA.must)
+    if is_prompt_name(media_id):
+        return prompt_locator(media_id, context.account_id, context.document.get("language"))
     try:
         path = media_locator(
             media_id,
@@ -49,13 +96,11 @@ def play(request: ActionRequest, context: ActionContext, whom: Whom = None) -> t
         )
     except MediaRefused as refused:
         if refused.is_hostile:
-            raise unsafe("data.media_id", media_id, str(refused)) from refused
+            raise unsafe(where, media_id, str(refused)) from refused
         raise ActionError("bad_media", [media_id]) from refused
     if not texts.MEDIA.fits(path):
-        raise unsafe("data.media_id", media_id, texts.MEDIA.must)
-    # To one participant Kazoo sends the number as text here, and only here (amqp.md 6.2).
-    who = {} if whom is None else {"Participant-ID": str(whom)}
-    return (context.command("play", {"Media-Name": path, **who}),)
+        raise unsafe(where, media_id, texts.MEDIA.must)
+    return path
 
 
 def say(request: ActionRequest, context: ActionContext, whom: Whom = None) -> tuple[Outgoing, ...]:

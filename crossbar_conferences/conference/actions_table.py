@@ -23,14 +23,15 @@ BY_SOURCE: Final = "by source"
 
 @dataclass(frozen=True, slots=True)
 class ActionFact:
-    """One action. ``cores``: whose ecallmgr carries it out; ``events``: what proves it, by default or
-    (``where``, in words) under a condition."""
+    """One action, or (``form``) one way to ask for it. ``cores``: whose ecallmgr carries it out;
+    ``events``: what proves it, by default or (``where``, in words) under a condition."""
 
     name: str
     cores: tuple[Core, ...]
     events: tuple[str, ...] = ()
     known: str = PROVED
     where: str = ""
+    form: str = ""
 
 
 _LISTED: Final = "where the operator publishes it"
@@ -42,6 +43,10 @@ ACTIONS: Final[tuple[ActionFact, ...]] = (
     ActionFact("unlock", BOTH, ("unlock",)),
     ActionFact("mute", BOTH, ("mute-member",)),
     ActionFact("unmute", BOTH, ("unmute-member",)),
+    ActionFact("mute", BOTH, where="`mute-member`; the announcement: none", known=BY_SOURCE, form="announce"),
+    ActionFact(
+        "unmute", BOTH, where="`unmute-member`; the announcement: none", known=BY_SOURCE, form="announce"
+    ),
     ActionFact("deaf", BOTH, ("deaf-member",)),
     ActionFact("undeaf", BOTH, ("undeaf-member",)),
     ActionFact("kick", BOTH, ("del-member", "conference-destroy")),
@@ -50,6 +55,7 @@ ACTIONS: Final[tuple[ActionFact, ...]] = (
     ActionFact("volume_in", BOTH, ("volume-in-member",), where=_LISTED),
     ActionFact("volume_out", BOTH, ("volume-out-member",), where=_LISTED),
     ActionFact("play", BOTH),
+    ActionFact("play", BOTH, known=BY_SOURCE, form="media_ids"),
     ActionFact("stop_play", BOTH),
     ActionFact("say", BOTH),
     ActionFact("tones", BOTH),
@@ -59,7 +65,7 @@ ACTIONS: Final[tuple[ActionFact, ...]] = (
     ActionFact("set", ()),
 )
 
-_BY_NAME: Final = {fact.name: fact for fact in ACTIONS}
+_BY_NAME: Final = {fact.name: fact for fact in ACTIONS if not fact.form}
 
 _REASONS: Final = {
     "set": (

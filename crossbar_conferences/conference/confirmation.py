@@ -57,6 +57,17 @@ def _cannot_tell(room: Room | None, participant_id: int | None) -> bool | None:
     return None
 
 
+#: Actions on participants -> the commands that carry them out.
+COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "mute": "mute_participant",
+        "unmute": "unmute_participant",
+        "deaf": "deaf_participant",
+        "undeaf": "undeaf_participant",
+        "kick": "kick",
+    }
+)
+
 #: Action -> what proves it. Actions that are not here cause no event.
 PROOFS: Final[Mapping[str, Proof]] = MappingProxyType(
     {

@@ -10,6 +10,7 @@ import re
 from typing import Final
 
 from .media_hosts import is_allowed_host
+from .media_prompts import LANGUAGE
 from .media_tones import is_silence, is_tones
 
 #: Longest media name or address, in characters.
@@ -25,7 +26,6 @@ _KNOWN_SCHEMES: Final = frozenset({"http:", "https:", "prompt:", "tone_stream:",
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 #: The same, or a prompt's, which is stored under its language (``en-us%2Fconf-welcome``).
 _STORED_ID: Final = re.compile(r"(?:[a-z]{2,3}(?:-[a-z0-9]{2,8})?%2[Ff])?[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
-_LANGUAGE: Final = re.compile(r"[A-Za-z0-9]{1,8}(?:[_-][A-Za-z0-9]{1,8}){0,3}")
 _SYSTEM: Final = "system_media"
 
 # No brackets, so no IPv6 address; no "$", "!" or quote, which FreeSWITCH reads; no "@" before the path,
@@ -106,4 +106,4 @@ def _is_prompt(rest: str, account_id: str) -> bool:
     owner, *names = rest.split("/", 3)
     if owner not in (account_id, _SYSTEM) or not 1 <= len(names) <= 2 or not _ID.fullmatch(names[0]):
         return False
-    return len(names) == 1 or _LANGUAGE.fullmatch(names[1]) is not None
+    return len(names) == 1 or LANGUAGE.fullmatch(names[1]) is not None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..kapi.messages import Outgoing
-from .confirmation import PROOFS, Confirmation
+from .confirmation import COMMANDS, PROOFS, Confirmation
 from .rooms import Room
 
 #: Seconds after the joining at which a command that nothing has proved is sent again.
@@ -44,12 +44,17 @@ def newcomers(
     seconds where an event proves them."""
     if room is None or not any(_is_recent(member.joined_at, now) for member in room.participants):
         return ()
-    proofs = {one.participant_id: one for one in confirms if PROOFS[one.action].is_default}
+    # Of two commands to one participant an event proves its own only.
+    proofs = {
+        (COMMANDS.get(one.action), one.participant_id): one
+        for one in confirms
+        if PROOFS[one.action].is_default
+    }
     found = []
     for message in messages:
         numbers = [_number(message.body.get(header)) for header in _HEADERS]
         joined_at = _joined_at(room, numbers)
-        confirmation = proofs.get(numbers[0])
+        confirmation = proofs.get((message.body.get("Application-Name"), numbers[0]))
         if _is_recent(joined_at, now, NEW if confirmation is not None else WAITED_OUT):
             assert joined_at is not None
             found.append(Newcomer(message, confirmation, joined_at))

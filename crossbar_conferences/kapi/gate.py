@@ -224,7 +224,7 @@ COMMAND_HEADERS: Final[Mapping[str, Mapping[str, Shape]]] = {
     "participant_volume_in": {**_PARTICIPANT, "Volume-In-Level": figure},
     "participant_volume_out": {**_PARTICIPANT, "Volume-Out-Level": figure},
     "play": {**_PARTICIPANT, "Call-ID": _ID, "Media-Name": text(texts.MEDIA)},
-    "play_macro": {**_PARTICIPANT, "Media-Macro": list_of(text(texts.HOLD_MEDIA))},
+    "play_macro": {**_PARTICIPANT, "Media-Macro": list_of(text(texts.MEDIA))},
     "record": _RECORDING,
     "recordstop": _RECORDING,
     "relate_participants": {

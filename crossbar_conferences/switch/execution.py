@@ -115,6 +115,12 @@ def _play(conference_id: str, body: Mapping[str, Any]) -> Command:
     return Play(conference_id, body["Media-Name"], member)
 
 
+def _play_macro(conference_id: str, body: Mapping[str, Any]) -> Command:
+    # ecallmgr makes one medium of the list, whatever is in it.
+    member = _members(body) if "Participant-ID" in body else None
+    return Play(conference_id, "file_string://" + "!".join(map(str, body["Media-Macro"])), member)
+
+
 def _stop_play(conference_id: str, body: Mapping[str, Any]) -> Command:
     return StopPlay(conference_id, _members(body) if "Participant-ID" in body else None)
 
@@ -179,7 +185,7 @@ _COMMANDS: Mapping[str, Callable[[str, Mapping[str, Any]], Command | None]] = Ma
         "relate_participants": _relate,
         "set": _nothing,
         "vars": _variables,
-        "play_macro": _nothing,
+        "play_macro": _play_macro,
         "say": _say,
         "tts": _say,
         "tones": _tones,

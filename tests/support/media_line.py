@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,6 +82,8 @@ _PLAIN_COMMANDS = {
     "deaf_participant": "deaf",
     "undeaf_participant": "undeaf",
 }
+#: Several files as one: FreeSWITCH parts them at each "!", and plays what can be played.
+_FILES = "file_string://"
 _LEVELS = {
     "participant_energy": ("energy", "Energy-Level"),
     "participant_volume_in": ("volume_in", "Volume-In-Level"),
@@ -111,6 +113,8 @@ def _command(name: str, body: Mapping[str, Any]) -> str | None:
         return f"{word} {who} {body[header]}"
     if name == "play":
         return f"play '{_media(body['Media-Name'])}'{tail}"
+    if name == "play_macro":
+        return f"play '{_FILES}{'!'.join(map(_media, body['Media-Macro']))}' {who}"
     if name == "stop_play":
         return f"stop {body.get('Affects', 'all')}{tail}"
     if name in ("record", "recordstop"):
@@ -268,7 +272,7 @@ def meant(body: Mapping[str, Any]) -> Meant:
     name = body["Application-Name"]
     if name != "dial":
         harmless = {key: _blunt(key, value) for key, value in body.items()}
-        return Meant(len((_command(name, harmless) or "").split()))
+        return Meant(len(list(_with_files((_command(name, harmless) or "").split()))))
     shown = ("Caller-ID-Name" in body) + ("Caller-ID-Number" in body or "Caller-ID-Name" in body)
     own = [*_names(body), "origination_context", "local_var_clobber"]
     legs = tuple((_meant_kind(leg), tuple(sorted(set(_names(leg))))) for leg in body["Endpoints"])
@@ -276,6 +280,8 @@ def meant(body: Mapping[str, Any]) -> Meant:
 
 
 def _blunt(header: str, value: Any) -> Any:
+    if header == "Media-Macro":
+        return ["x"] * len(value)
     return "x" if isinstance(value, str) and header not in ("Participant-ID", "Application-Name") else value
 
 
@@ -345,7 +351,7 @@ def read(line: str) -> Read:
     line = _expanded(line, functions)
     words, is_broken = _words(line)
     if len(words) < 3 or words[1] != "bgdial":
-        return Read(tuple(functions), tuple(words[1:]), is_broken=is_broken)
+        return Read(tuple(functions), tuple(_with_files(words[1:])), is_broken=is_broken)
     variables: dict[str, str] = {}
     legs: list[Leg] = []
     # The dial string begins behind the word; blanks in its blocks and quotes are its own.
@@ -361,6 +367,13 @@ def read(line: str) -> Read:
             legs.append(leg)
     shown_words, broken = _words(shown)
     return Read(tuple(functions), ("bgdial", *shown_words), variables, tuple(legs), is_broken or broken)
+
+
+def _with_files(words: Iterable[str]) -> Iterator[str]:
+    """The words, with each of several files as one of its own."""
+    for word in words:
+        bare = word.strip("'")
+        yield from bare.removeprefix(_FILES).split("!") if bare.startswith(_FILES) else [word]
 
 
 def _expanded(line: str, functions: list[str]) -> str:

@@ -79,3 +79,23 @@ async def test_what_nothing_proves_waits(world: World) -> None:
     joined = world.service.live._accounts[world.account].rooms[conference_id].participant(2)
     assert world.service.clock() - joined.joined_at >= 0.5
     await world.eventually(lambda: world.room(conference_id).relations == ((1, 2, "mute"),))
+
+
+async def test_somebody_new_is_told_once(world: World) -> None:
+    """The mute goes out at once and is repeated; the announcement follows when it can be heard, once."""
+    conference_id = await _joined(world)
+    joined = world.service.live._accounts[world.account].rooms[conference_id].participant(2)
+    is_in_time = world.service.clock() - joined.joined_at < 0.1
+    answering = world.start(world.act(conference_id, "mute", {"announce": True}, *_TWO))
+    await world.done(conference_id)
+    # Before it would be repeated, so that this is no repetition.
+    assert not is_in_time or world.service.clock() - joined.joined_at < 0.25
+    await _found(world)
+    assert (await answering).status == 202
+    assert world.service.clock() - joined.joined_at >= 0.5
+    await world.eventually(lambda: not world.room(conference_id).members[1].speak)
+    await world.eventually(lambda: not world.service.executor.resender._open)
+    await asyncio.gather(*world.service.executor.resender._tasks)
+    media = f"prompt://{world.account}/conf-muted"
+    await world.eventually(lambda: world.room(conference_id).playing == ((media, 2),))
+    assert [one["Application-Name"] for one in world.commands].count("play") == 1

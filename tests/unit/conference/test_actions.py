@@ -189,6 +189,76 @@ def test_play_without_media(body: dict[str, Any], query: dict[str, Any]) -> None
     )
 
 
+NUMBERS = [f"media_ids.{place}" for place in range(21)]
+
+
+@pytest.mark.parametrize("form", [on_conference, on_participants, on_one])
+def test_a_list_is_played_as_one_command(form: Any) -> None:
+    """Each element is sent as it would be alone, in the order of the list, to everybody or to one."""
+    media_ids = ["m1", "conf-welcome", "tone_stream://%(500,0,440)", "/system_media/x", "https://a.example/b"]
+    (sent,) = headers(form({"data": {"action": "play", "data": {"media_ids": media_ids}}}))
+    alone = [
+        headers(on_conference({"action": "play", "data": {"media_id": media_id}}))[0]["Media-Name"]
+        for media_id in media_ids
+    ]
+    assert alone[:2] == [f"/{A}/m1", f"prompt://{A}/conf-welcome"]
+    who = {"Participant-ID": 2} if form is on_one else {}
+    assert sent == {
+        "Application-Name": "play_macro",
+        "Media-Macro": alone,
+        **who,
+        "App-Name": "kapps_conference",
+    }
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "named"),
+    [
+        ({"media_ids": []}, "validation_error", ["media_ids"]),
+        ({"media_ids": "m1"}, "validation_error", ["media_ids"]),
+        ({"media_ids": {"0": "m1"}}, "validation_error", ["media_ids"]),
+        ({"media_ids": ["m1", 7]}, "validation_error", ["media_ids.1"]),
+        ({"media_ids": ["m1", ""]}, "validation_error", ["media_ids.1"]),
+        ({"media_ids": ["m1", None]}, "validation_error", ["media_ids.1"]),
+        ({"media_ids": ["m1", ["m2"]]}, "validation_error", ["media_ids.1"]),
+        ({"media_ids": ["m1"] * 21}, "validation_error", ["media_ids"]),
+        ({"media_ids": [*["m1"] * 20, 7, 7]}, "validation_error", ["media_ids", "media_ids.20"]),
+        ({"media_ids": [7] * 20_000}, "validation_error", ["media_ids", *NUMBERS]),
+        ({"media_ids": ["a" * 128] * 20, "media_id": None}, None, None),
+        ({"media_ids": [f"https://a.example/{'b' * 200}"] * 20}, "validation_error", ["media_ids"]),
+        ({"media_ids": ["a" * 2049]}, "validation_error", ["media_ids.0"]),
+        ({"media_ids": ["m1"], "media_id": "m1"}, "validation_error", ["media_ids"]),
+        # What parts elements, ends a quote or is expanded; and what may not be played alone.
+        ({"media_ids": ["m1", "a'b"]}, "validation_error", ["media_ids.1"]),
+        ({"media_ids": ["m1", "${x}"]}, "validation_error", ["media_ids.1"]),
+        ({"media_ids": ["m1", "a b"]}, "validation_error", ["media_ids.1"]),
+        ({"media_ids": ["m1", "a!b"]}, "bad_media", ["a!b"]),
+        ({"media_ids": ["m1", "https://a.example/b!/etc/passwd"]}, "bad_media", None),
+        ({"media_ids": ["m1", "tone_stream://%(1,1,1)!/etc/passwd"]}, "bad_media", None),
+        ({"media_ids": ["m1", "file_string://a!b"]}, "bad_media", ["file_string://a!b"]),
+        ({"media_ids": ["m1", f"/{'b' * 32}/x"]}, "bad_media", [f"/{'b' * 32}/x"]),
+        ({"media_ids": ["http://10.0.0.1/x", "m1"]}, "bad_media", ["http://10.0.0.1/x"]),
+        ({"media_ids": ["tone_stream://l=-1;%(1,1,1)"]}, "bad_media", None),
+    ],
+)
+def test_each_element_is_held_to_what_one_medium_is(
+    data: dict[str, Any], kind: str | None, named: list[str] | None
+) -> None:
+    """A list that is wrong anywhere is refused as a whole, and the error names the element."""
+    made = outcome({"action": "play", "data": data})
+    assert (made.kind if isinstance(made, ActionError) else None) == kind
+    if isinstance(made, ActionError) and named is not None:
+        assert sorted(made.data) == sorted(named)
+
+
+def test_a_bare_prompt_is_played_in_the_language_of_the_conference() -> None:
+    """A name that is a prompt's is no document of the account's; an id is one, whatever the language."""
+    where = context(document={**DOCUMENT, "language": "fr-fr"})
+    for text, media in (("conf-welcome", f"prompt://{A}/conf-welcome/fr-fr"), ("welcome", f"/{A}/welcome")):
+        (sent,) = headers(on_conference({"action": "play", "data": {"media_id": text}}, where=where))
+        assert sent["Media-Name"] == media
+
+
 def test_play_without_data() -> None:
     """A request without any data object says that it needs one."""
     with pytest.raises(ActionError) as error:
@@ -871,7 +941,17 @@ def test_recorded_errors_of_dial() -> None:
 BULK_ACTIONS = ["mute", "unmute", "deaf", "undeaf", "kick"]
 SOUND_ACTIONS = ["play", "say", "stop_play", "tones", "energy", "volume_in", "volume_out"]
 SELECTOR_KEYS = ["where", "ids", "except", "participant_id", "other_participant", "relationship"]
-SOUND_KEYS = ["media_id", "text", "language", "level", "tones", "affects", "max_members"]
+SOUND_KEYS = [
+    "media_id",
+    "media_ids",
+    "announce",
+    "text",
+    "language",
+    "level",
+    "tones",
+    "affects",
+    "max_members",
+]
 DIAL_KEYS = ["endpoints", "timeout", "caller_id_name", "caller_id_number", "custom_application_vars"]
 KEYS = ["data", "action", "custom_conference_vars", *SELECTOR_KEYS, *SOUND_KEYS, *DIAL_KEYS]
 

@@ -173,11 +173,14 @@ DIAL: dict[str, Any] = {
     "custom_application_vars": {"a": "b", "o": {"p": "q"}},
 }
 TONES = {"frequencies": [440], "duration_on": 100, "duration_off": 0, "volume": -3, "repeat": 2}
+#: The other form of ``play``.
+LIST = "play of a list"
 #: Every action with every field that it reads: of the conference, of all participants, of one.
 ACTIONS: dict[str, dict[str, Any]] = {
     "lock": {},
     "unlock": {},
     "play": {"media_id": "greeting"},
+    LIST: {"media_ids": ["greeting", "conf-welcome", "tone_stream://%(500,0,440)"]},
     "record": {"action": "start"},
     "vars": {"custom_conference_vars": {"a": "b", "o": {"p": "q"}}},
     "say": {"text": "Hello, world!", "language": "en-us", "voice": "slt"},
@@ -186,8 +189,9 @@ ACTIONS: dict[str, dict[str, Any]] = {
     "set": {"max_members": 10, "endconf_grace_time": 5},
 }
 FOR_ALL: dict[str, dict[str, Any]] = {
-    **{verb: {"ids": [1]} for verb in ("mute", "unmute", "deaf", "undeaf", "kick")},
+    **{verb: {"ids": [1], "announce": True} for verb in ("mute", "unmute", "deaf", "undeaf", "kick")},
     "play": ACTIONS["play"],
+    LIST: ACTIONS[LIST],
     "say": ACTIONS["say"],
     "stop_play": ACTIONS["stop_play"],
     "energy": {"level": 20, "ids": [1]},
@@ -271,6 +275,8 @@ def test_the_samples_have_every_field_of_the_schemas() -> None:
     """A field that a schema learns of and that no sample here has fails."""
     assert not list(_missing(schema("devices"), FULL))
     assert not list(_missing(schema("conferences.dial"), DIAL))
+    assert not list(_missing(schema("conferences.actions.play"), {**ACTIONS["play"], **ACTIONS[LIST]}))
+    assert not list(_missing(schema("conferences.actions.mute"), FOR_ALL["mute"]))
     for name in ("say", "stop_play", "set"):
         assert not list(_missing(schema(f"conferences.actions.{name}"), ACTIONS[name]))
     assert not list(_missing(schema("conferences.actions.tones")["properties"]["tones"]["items"], TONES))
@@ -455,7 +461,7 @@ def test_every_other_action(where: str, text: str, draw: st.DataObject) -> None:
     """Every field of every action, and the number of the participant."""
     samples = ACTIONS if where == "conference" else FOR_ALL
     action = draw.draw(st.sampled_from(sorted(samples)))
-    data: Any = {"action": action, "data": samples[action]}
+    data: Any = {"action": "play" if action == LIST else action, "data": samples[action]}
     participant = "1"
     choices = [*texts_of(data), None] if where == "one" else texts_of(data)
     chosen = draw.draw(st.sampled_from(choices))

@@ -16,6 +16,8 @@ from crossbar_conferences.kapi.messages import Outgoing
 C = "c" * 32
 ROOM = Room(C, instance_id="i", participants=(Participant(1), Participant(2, joined_at=100.0)))
 
+MUTE = {"Application_Name": "mute_participant"}
+
 
 def _to(**headers: object) -> Outgoing:
     return Outgoing("conference", "k", {key.replace("_", "-"): value for key, value in headers.items()})
@@ -24,9 +26,11 @@ def _to(**headers: object) -> Outgoing:
 @pytest.mark.parametrize(
     ("headers", "action", "now", "found"),
     [
-        ({"Participant_ID": 2}, "mute", 100.2, True),
-        ({"Participant_ID": 2}, "mute", 100.3, False),
-        ({"Participant_ID": 1}, "mute", 100.2, False),
+        ({**MUTE, "Participant_ID": 2}, "mute", 100.2, True),
+        ({**MUTE, "Participant_ID": 2}, "mute", 100.3, False),
+        ({**MUTE, "Participant_ID": 1}, "mute", 100.2, False),
+        # Another command to the same participant.
+        ({"Application_Name": "play", "Participant_ID": "2"}, "mute", 100.3, True),
         # No event proves these wherever they are carried out.
         ({"Participant_ID": 2}, "energy", 100.3, True),
         ({"Participant_ID": "2"}, None, 100.3, True),
@@ -34,7 +38,7 @@ def _to(**headers: object) -> Outgoing:
         ({"Participant_ID": 1, "Other_Participant": 2}, None, 100.3, True),
         ({}, None, 100.1, False),
         # A clock that was set back.
-        ({"Participant_ID": 2}, "mute", 99.0, False),
+        ({**MUTE, "Participant_ID": 2}, "mute", 99.0, False),
     ],
 )
 def test_newcomers(headers: dict[str, object], action: str | None, now: float, found: bool) -> None:
@@ -43,7 +47,8 @@ def test_newcomers(headers: dict[str, object], action: str | None, now: float, f
     got = newcomers([_to(**headers)], confirms, ROOM, now)
     assert bool(got) is found
     if got:
-        assert (got[0].confirmation is not None) is (action == "mute")
+        is_mute = headers.get("Application_Name") == "mute_participant"
+        assert (got[0].confirmation is not None) is is_mute
 
 
 def test_the_joining_is_remembered() -> None:
