@@ -18,8 +18,9 @@ _LONGEST_HOST: Final = 253
 
 #: Before the ``@``. Left out of what RFC 5321 has: what begins parameters or fragments of a ``mailto:``
 #: address (``?``, ``&``, ``#``, ``%``), what routes mail (``!``, ``%``), what shells and templates read
-#: (``$``, ``{``, ``|``, a back quote, ``*``, ``^``), quoted texts, and a hyphen at the beginning.
-_LOCAL_PART: Final = re.compile(r"[A-Za-z0-9_'+/=~][A-Za-z0-9_'+/=~-]*(?:\.[A-Za-z0-9_'+/=~-]+)*")
+#: (``$``, ``{``, ``|``, a back quote, ``*``, ``^``), quoted texts, a hyphen at the beginning, and a slash
+#: there, of which two make a ``mailto:`` address one with a host.
+_LOCAL_PART: Final = re.compile(r"[A-Za-z0-9_'+=~][A-Za-z0-9_'+/=~-]*(?:\.[A-Za-z0-9_'+/=~-]+)*")
 _LABEL: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
 _LINK: Final = re.compile(

@@ -6,7 +6,7 @@ from email.headerregistry import Address
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crossbar_conferences.conference.addresses import is_link, is_mail_address
@@ -201,6 +201,7 @@ def test_what_is_a_link_is_one_to_others(text: str) -> None:
 
 
 @given(_TEXTS | _TEXTS.map(lambda text: f"{text}@x.example"))
+@example("//@x.example")
 def test_what_is_an_address_is_one_to_others(text: str) -> None:
     """Another reader of it finds the same two parts, and nothing that an encoding hides."""
     if is_mail_address(text):
