@@ -54,6 +54,7 @@ from .commands.ownership import Ownership
 from .conference import live as live_events
 from .conference import presentation
 from .conference.actions_table import MediaSide
+from .live.calls import CallEnds
 from .live.choice import chosen
 from .live.feed import EventFeed
 from .live.port import Live
@@ -130,6 +131,7 @@ class Service:
         )
         self.guesses: Guesses = Guesses(self.charger)
         self.feed: EventFeed = EventFeed(self.bus, clock)
+        self.calls = CallEnds(self.bus)
         self.cache: DocumentCache = DocumentCache(
             store,
             steady,
@@ -233,6 +235,7 @@ class Service:
         stack.push_async_callback(self.bus.close)
         await self.bus.start()
         await self.feed.start()
+        await self.calls.start()
         stack.push_async_callback(self.announcer.close)
         await self.live.start()
         stack.push_async_callback(self.live.close)
@@ -318,6 +321,8 @@ class Service:
         dialer = Dialer(
             self.bus,
             self.live,
+            self.feed,
+            self.calls,
             self.documents,
             partial(endpoint_config, self.cache.documents, self.system, settings.private_media_hosts),
             channel_timeout=settings.search_timeout_ms / 1000,

@@ -1,13 +1,16 @@
-"""Dials out of a conference: reads the documents, finds the zone, asks the media side.
+"""Dials out of a conference: reads the documents, finds the zone, asks the media side, and sees what
+becomes of each leg.
 
-Source: dial.md 2, 5.
+Source: dial.md 2, 5; real-switch.md A6.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import Any
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final
 
 import structlog
 
@@ -16,22 +19,67 @@ from ..broker.port import BrokerError, BrokerUnavailable, CallTimeout
 from ..conference import endpoints
 from ..conference.actions_dial import (
     CANNOT_BEGIN,
+    TIMED_OUT,
     DialPlan,
     DialRequest,
-    dial_answer,
     dial_failure,
     plan_dial,
+    refusal_of,
 )
 from ..conference.actions_plan import ActionContext
 from ..conference.actions_table import KAZOO_5, MediaSide
+from ..conference.dial_fates import Fates
 from ..conference.endpoints_context import EndpointConfig
 from ..kapi import call
 from ..kapi import conference as messages
+from ..kapi.messages import Outgoing
+from ..live.calls import CallEnd, CallEnds
+from ..live.feed import EventFeed, Heard
 from ..live.port import Live
 from ..store.documents import Documents
+from ..tasks import end
 from .executor import Watch
 
 log = structlog.get_logger(__name__)
+
+#: Seconds for which the event of a joining may come after the answer that tells of it; then it is asked for.
+_JOIN_WITHIN: Final = 0.25
+
+
+class _Dial:
+    """One dial that is under way: what is known of its legs, and when there is nothing left to be known."""
+
+    def __init__(self, fates: Fates, conference_id: str) -> None:
+        self.fates = fates
+        self.settled = asyncio.Event()
+        self._conference_id = conference_id
+
+    def hear(self, heard: Heard) -> None:
+        """An event of the account came."""
+        event = heard.event
+        if event.kind != "add-member" or event.conference_id != self._conference_id or not event.call_id:
+            return
+        told = {} if event.participant is None else event.participant.custom_channel_vars
+        names = (told.get("Authorizing-ID"), told.get("Owner-ID"))
+        self.fates.joined(event.call_id, [name for name in names if isinstance(name, str)])
+        self.look()
+
+    def over(self, ended: CallEnd) -> None:
+        """A leg's call has ended."""
+        self.fates.ended(ended.call_id, ended.cause, answered=ended.answered)
+        self.look()
+
+    def look(self) -> None:
+        """Something is known that was not."""
+        if self.fates.are_settled:
+            self.settled.set()
+
+    async def settles(self, seconds: float) -> bool:
+        """Wait until every leg's fate is known, for so long at most; whether it is."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.settled.wait()
+        return self.fates.are_settled
 
 
 class Dialer:
@@ -42,6 +90,8 @@ class Dialer:
         self,
         bus: Bus,
         live: Live,
+        feed: EventFeed,
+        calls: CallEnds,
         documents: Documents,
         config: Callable[[], Awaitable[EndpointConfig]],
         *,
@@ -51,11 +101,16 @@ class Dialer:
     ) -> None:
         self._bus = bus
         self._live = live
+        self._feed = feed
+        self._calls = calls
         self._documents = documents
         self._config = config
         self._channel_timeout = channel_timeout
         self._channel_category = channel_category
         self._media_side = media_side
+        #: By account: nobody looks at another's events, however many dial.
+        self._open: dict[str, dict[_Dial, None]] = {}
+        feed.on_event(self._on_event)
 
     async def plan(
         self, request: DialRequest, context: ActionContext, account: Mapping[str, Any]
@@ -78,7 +133,7 @@ class Dialer:
         )
         for skipped in resolved.skipped:
             log.info("endpoint_skipped", position=skipped.position, reason=skipped.reason)
-        return plan_dial(request, resolved, context)
+        return plan_dial(request, resolved, context, lambda: secrets.token_hex(16))
 
     async def _read(self, context: ActionContext, ids: Collection[str]) -> Mapping[str, Mapping[str, Any]]:
         return await self._documents.load_many(context.account_id, sorted(ids)) if ids else {}
@@ -92,17 +147,82 @@ class Dialer:
             return dial_failure(CANNOT_BEGIN)
         zone = await self.zone(plan)
         message = plan.message(zone, request_id)
+        fates = Fates(plan.legs, trusts=self._media_side.core == "master")
         try:
-            async with asyncio.timeout(None) as until, watch(lambda reason: until.reschedule(0.0)):
-                reply = await self._bus.call(message, messages.is_dial_answer, plan.timeout_ms / 1000)
-        except (CallTimeout, TimeoutError):
-            return dial_answer(None)
+            async with (
+                self._hearing(plan, fates) as dial,
+                asyncio.timeout(None) as until,
+                watch(lambda reason: until.reschedule(0.0)),
+            ):
+                return await self._dialled(message, plan, dial)
+        except TimeoutError:
+            return dial_failure(TIMED_OUT)
         except BrokerUnavailable:
             raise
         except BrokerError as error:
             log.warning("dial_failed", reason=str(error))
             return dial_failure()
-        return dial_answer(reply)
+
+    async def _dialled(self, message: Outgoing, plan: DialPlan, dial: _Dial) -> dict[str, Any]:
+        """Publish a dial, and wait until it is known what became of every leg, or the time is over."""
+        loop, fates = asyncio.get_running_loop(), dial.fates
+        seconds = plan.timeout_ms / 1000
+        over = loop.time() + seconds
+        asking = asyncio.create_task(self._bus.call(message, messages.is_dial_answer, seconds), name="dial")
+        settling = asyncio.create_task(dial.settled.wait(), name="dial_legs")
+        try:
+            await asyncio.wait((asking, settling), return_when=asyncio.FIRST_COMPLETED)
+            if not fates.are_settled:
+                reply = await asking
+                if (reason := refusal_of(reply)) is not None:
+                    return dial_failure(reason)
+                fates.told(reply["Endpoint-Responses"])
+                if not fates.are_settled:
+                    await self._seen(plan, dial, over)
+        except CallTimeout:
+            if not fates.is_any_known:
+                return dial_failure(TIMED_OUT)
+        finally:
+            await end(asking, settling)
+        return fates.answer()
+
+    async def _seen(self, plan: DialPlan, dial: _Dial, over: float) -> None:
+        """See legs join that ecallmgr says have joined, until the loop's time ``over``.
+
+        Their events come at about the same time, or later, when it took another's joining for theirs; an
+        operator may also not publish them, so the conference is asked for too."""
+        loop, context = asyncio.get_running_loop(), plan.context
+        for wait in (_JOIN_WITHIN, over - loop.time()):
+            if await dial.settles(max(0.0, min(wait, over - loop.time()))):
+                return
+            sighting = await self._live.conference(context.account_id, context.conference_id, fresh=True)
+            room = sighting.room(context.conference_id)
+            present = () if room is None else room.participants
+            dial.fates.seen({one.call_id for one in present if one.call_id is not None})
+            if dial.fates.are_settled:
+                return
+
+    @asynccontextmanager
+    async def _hearing(self, plan: DialPlan, fates: Fates) -> AsyncIterator[_Dial]:
+        """Hear of a dial's legs while the block lasts."""
+        account_id, dial = plan.context.account_id, _Dial(fates, plan.context.conference_id)
+        own = self._open.setdefault(account_id, {})
+        own[dial] = None
+        try:
+            await self._feed.hold(account_id)
+            try:
+                async with self._calls.hearing({leg.call_id for leg in fates.legs}, dial.over):
+                    yield dial
+            finally:
+                await self._feed.release(account_id)
+        finally:
+            del own[dial]
+            if not own:
+                self._open.pop(account_id, None)
+
+    def _on_event(self, heard: Heard) -> None:
+        for dial in tuple(self._open.get(heard.account_id, ())):
+            dial.hear(heard)
 
     async def zone(self, plan: DialPlan) -> str:
         """The zone to dial in: the target call's, else the running conference's, else our own."""

@@ -1,24 +1,24 @@
 """Dialling out of a conference: request to message, and the media side's answer to the client's.
 
 In steps, since documents lie between: `read_dial` checks the request; the shell reads the documents
-that ``endpoints`` asks for; `plan_dial` makes the message; `dial_answer` turns around what comes
-back. Source: dial.md 1, 4, 5; http.md 9.2.
+that ``endpoints`` asks for; `plan_dial` makes the message; ``dial_fates`` says what became of it.
+Source: dial.md 1, 4, 5; http.md 9.2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from ..kapi import conference as kapi_conference
 from ..kapi import texts
 from ..kapi.messages import MessageInvalid, Outgoing
-from ..kapi.normalize import normalize, without_defaults
 from ..kapi.shapes import Refused
 from ..kapi.texts import Text
 from .actions_plan import ActionContext, ActionError, ActionRequest, invalid, kept_back, unsafe
 from .actions_vars import custom_vars
+from .dial_fates import DialLeg
 from .endpoints import Resolved, nothing_routable
 from .endpoints_context import text_at
 
@@ -56,6 +56,9 @@ class DialPlan:
     timeout_ms: int
     target_call_id: str | None
     context: ActionContext
+    #: What is called, in the order in which the answer tells of it: the last one of the message first, as
+    #: Kazoo tells of legs that are answered one after the other.
+    legs: tuple[DialLeg, ...] = ()
 
     def message(self, zone: str, msg_id: str | None = None) -> Outgoing:
         """The message for a zone; Kazoo's ``msg_id`` is the HTTP request's id."""
@@ -98,8 +101,13 @@ def read_dial(
     )
 
 
-def plan_dial(request: DialRequest, resolved: Resolved, context: ActionContext) -> DialPlan:
-    """The message of a request whose endpoints are resolved; raises `ActionError` when any is not."""
+def plan_dial(
+    request: DialRequest, resolved: Resolved, context: ActionContext, new_call_id: Callable[[], str]
+) -> DialPlan:
+    """The message of a request whose endpoints are resolved; raises `ActionError` when any is not.
+
+    Each leg has a call id of its own, by which it is known again: the first one the request's, if it
+    names one. For several legs that does not stand beside them too, where ecallmgr would give it to all."""
     if resolved.refused_media:
         raise ActionError("bad_media", list(resolved.refused_media))
     if resolved.errors:
@@ -107,34 +115,44 @@ def plan_dial(request: DialRequest, resolved: Resolved, context: ActionContext) 
     # A device that is forwarded may have two.
     if len(resolved.endpoints) > request.maximum_legs:
         raise _too_many(request.maximum_legs)
+    asked = dict(request.fields)
+    first = asked.get("Outbound-Call-ID") or new_call_id()
+    if len(resolved.endpoints) > 1:
+        asked.pop("Outbound-Call-ID", None)
+    call_ids = [first, *(new_call_id() for _ in resolved.endpoints[1:])]
+    in_order = sorted(range(len(resolved.endpoints)), key=resolved.positions.__getitem__)
+    named = dict(zip(in_order, call_ids, strict=True))
+    called = [_called(endpoint, named[place]) for place, endpoint in enumerate(resolved.endpoints)]
     fields = {
         "Application-Name": "dial",
         "Conference-ID": context.conference_id,
         "Account-ID": context.account_id,
-        **request.fields,
-        "Endpoints": list(resolved.endpoints),
+        **asked,
+        "Endpoints": called,
         "Timeout": request.timeout_seconds,
     }
     wait = request.timeout_seconds * 1000 * len(resolved.endpoints)
-    return DialPlan(fields, min(wait, MAXIMUM_WAIT_MS), request.target_call_id, context)
+    legs = tuple(map(DialLeg.of, reversed(called)))
+    return DialPlan(fields, min(wait, MAXIMUM_WAIT_MS), request.target_call_id, context, legs)
 
 
-def dial_answer(reply: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What the client is told: the legs' fates, the media side's refusal, or that nobody answered.
-
-    All of them are successes of the HTTP request (dial.md 5.4).
-    """
-    if reply is None:
-        return dial_failure(TIMED_OUT)
-    if reply.get("Event-Name") == "error":
-        return dial_failure(text_at(reply, "Error-Message") or "unknown error")
-    answer: dict[str, Any] = normalize(without_defaults(reply))
-    return answer
+def refusal_of(reply: Mapping[str, Any]) -> str | None:
+    """Why the media side dialled nothing at all, in its words; ``None`` for an answer about the legs."""
+    if reply.get("Event-Name") != "error":
+        return None
+    return text_at(reply, "Error-Message") or "unknown error"
 
 
 def dial_failure(message: str = NO_MEDIA_SERVER) -> dict[str, Any]:
     """The answer when nothing could be dialled."""
     return {"status": "error", "message": message}
+
+
+def _called(endpoint: Mapping[str, Any], call_id: str) -> dict[str, Any]:
+    """An endpoint with its call id, and what is dialled in its place with the same one."""
+    failover = endpoint.get("Failover")
+    instead = {"Failover": {**failover, "Outbound-Call-ID": call_id}} if isinstance(failover, Mapping) else {}
+    return {**endpoint, **instead, "Outbound-Call-ID": call_id}
 
 
 def _too_many(maximum: int) -> ActionError:

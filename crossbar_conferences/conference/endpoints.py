@@ -67,10 +67,12 @@ class Skipped:
 class Resolved:
     """What a list of elements became. Nothing is dialled when there is any error.
 
+    ``positions``: of which element each endpoint is, from 1: Kazoo sends them in an order of its own.
     ``refused_media``: music on hold of an element that the account may not have played.
     """
 
     endpoints: tuple[dict[str, Any], ...] = ()
+    positions: tuple[int, ...] = ()
     errors: Errors = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
     #: Music on hold that may not be played.
@@ -114,7 +116,7 @@ def resolve(
     the stored one, ``None`` when ad-hoc. Inline devices have their schema's defaults already.
     """
     context = DialContext(account_id, conference_id, conference, documents, config or EndpointConfig())
-    endpoints: list[dict[str, Any]] = []
+    endpoints: list[tuple[int, dict[str, Any]]] = []
     errors: Errors = {}
     skipped: list[Skipped] = []
     refused_media: list[str] = []
@@ -122,7 +124,7 @@ def resolve(
     for position, element in enumerate(elements, 1):
         try:
             if isinstance(element, Mapping):
-                endpoints += _inline_legs(element, context)
+                endpoints += [(position, leg) for leg in _inline_legs(element, context)]
             elif isinstance(element, str) and _is_reference(element):
                 # A device that is named again is no more work, but as much to send.
                 if element in known:
@@ -130,10 +132,11 @@ def resolve(
                         context.budget.spend_leg(leg)
                 else:
                     known[element] = _document_legs(element, context)
-                endpoints += known[element]
+                endpoints += [(position, leg) for leg in known[element]]
             else:
                 # Addresses come out in front of what is there, ids behind (dial.md 2.1).
-                endpoints.insert(0, _address_leg(element, context, f"data.endpoints.{position}", errors))
+                leg = _address_leg(element, context, f"data.endpoints.{position}", errors)
+                endpoints.insert(0, (position, leg))
         except _Refused as refused:
             skipped.append(Skipped(position, str(refused)))
         except FieldRefused as refused:
@@ -145,7 +148,13 @@ def resolve(
             break
     if not endpoints:
         errors["data.endpoints"] = nothing_routable()
-    return Resolved(tuple(endpoints), errors, tuple(skipped), tuple(dict.fromkeys(refused_media)))
+    return Resolved(
+        tuple(leg for _, leg in endpoints),
+        tuple(position for position, _ in endpoints),
+        errors,
+        tuple(skipped),
+        tuple(dict.fromkeys(refused_media)),
+    )
 
 
 def nothing_routable() -> dict[str, dict[str, Any]]:

@@ -1,14 +1,15 @@
-"""Messages of the ``callevt`` exchange: which node has a channel.
+"""Messages of the ``callevt`` exchange: which node has a channel, and that a channel is over.
 
-Source: amqp.md 10.1.
+Source: amqp.md 10.1; recordings of a real switch.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from .messages import Definition, Origin, Outgoing, build, check, matches
-from .routing import CALL_EVENTS
+from .routing import CALL_EVENTS, encode
 from .types import is_boolean_or_its_text, is_object, is_text
 
 QUERY_CHANNELS_KEY = "call.status_req.channels"
@@ -30,6 +31,35 @@ _QUERY_CHANNELS_RESPONSES = tuple(
     Definition(category, "query_channels_resp", required=("Channels",), types={"Channels": is_object})
     for category in CATEGORIES
 )
+
+_DESTROYED = "CHANNEL_DESTROY"
+_DESTROYED_EVENTS = tuple(
+    Definition(
+        category,
+        _DESTROYED,
+        required=("Call-ID",),
+        optional=("Custom-Channel-Vars", "Disposition", "Hangup-Cause", "Timestamp"),
+        types={"Call-ID": is_text, "Custom-Channel-Vars": is_object},
+    )
+    for category in CATEGORIES
+)
+
+
+def destroyed_key(call_id: str) -> str:
+    """Where the end of a call is heard; ``*`` of any."""
+    return f"call.{_DESTROYED}.{encode(call_id)}"
+
+
+def destroyed(fields: Mapping[str, Any], origin: Origin, msg_id: str | None = None) -> Outgoing:
+    """That a call is over: ``Call-ID``, ``Hangup-Cause``; ``Disposition`` is ``ANSWER`` where it was
+    answered."""
+    body = build(_DESTROYED_EVENTS[0], fields, origin, msg_id)
+    return Outgoing(CALL_EVENTS, destroyed_key(body["Call-ID"]), body)
+
+
+def is_destroyed(body: Any) -> bool:
+    """Whether this says that a call is over, in either generation's way."""
+    return any(matches(definition, body) for definition in _DESTROYED_EVENTS)
 
 
 def query_channels(

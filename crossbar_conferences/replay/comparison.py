@@ -105,7 +105,7 @@ def compare_messages(
         if found:
             return found * 16
         leniency = Leniency(
-            extra=lambda path: message.extra if path == ("body",) else frozenset(),
+            extra=_extras(((("body",), message.extra), *rules.MESSAGE_EXTRA)),
             ignored=lambda path: origin == "switch" and _is_switch_own(path),
         )
         return compare(message.routing_key, seen.routing_key, attempt, path=("routing_key",)) + compare(

@@ -63,6 +63,13 @@ PARTICIPANTS_EXTRA: tuple[tuple[Pattern, frozenset[str] | None], ...] = (
     (("data",), PARTICIPANT_FLAGS | {"_read_only"}),
 )
 
+#: Where a published message may have more: each leg of a dial has a call id of its own, by which it is known
+#: again (docs/compatibility.md, ``dial-fates``).
+MESSAGE_EXTRA: tuple[tuple[Pattern, frozenset[str] | None], ...] = (
+    (("body", "Endpoints", "*"), frozenset({"Outbound-Call-ID"})),
+    (("body", "Endpoints", "*", "Failover"), frozenset({"Outbound-Call-ID"})),
+)
+
 #: Where a websocket frame may have more.
 FRAME_EXTRA: tuple[tuple[Pattern, frozenset[str] | None], ...] = (
     ((), ANY),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,6 +64,10 @@ class Request:
         return cls(kind, body, address.routing_key, headers)
 
 
+#: Tells the bus that a dialled leg is over: why, and whether it was answered.
+HungUp = Callable[[Leg, str, bool], Awaitable[None]]
+
+
 class Answerer:
     """Knows the answers of one node; `None` means that Kazoo would stay silent."""
 
@@ -75,6 +79,7 @@ class Answerer:
         realms: Realms,
         dial_modes: DialModes,
         call_elsewhere: Callable[[str], bool],
+        hung_up: HungUp,
         trust_unknown_nodes: bool,
     ) -> None:
         self._speaker = speaker
@@ -83,6 +88,9 @@ class Answerer:
         self._realms = realms
         self._dial_modes = dial_modes
         self._call_elsewhere = call_elsewhere
+        self._hung_up = hung_up
+        #: One for each leg that waits for a joining, and where; set when somebody joins there.
+        self._waiting: dict[asyncio.Event, str] = {}
         self._trust_unknown_nodes = trust_unknown_nodes
         #: The nodes whose heartbeats were heard: a dial asks for its requester's zone.
         self.nodes = NodesTable(speaker.node, speaker.zone)
@@ -172,9 +180,14 @@ class Answerer:
             # The command got no job id (dial.md 6).
             return failed(leg, "unknown failure")
         mode = self._dial_modes.of(leg.endpoint_id)
-        if mode in (SILENT, UNANSWERED):
-            return await self._in_vain(leg, body, "timeout" if mode == SILENT else "NO_ANSWER")
+        if mode == SILENT:
+            return await self._in_vain(leg, body)
+        if mode == UNANSWERED:
+            told = await self._in_vain(leg, body, "NO_ANSWER")
+            await self._hung_up(leg, "NO_ANSWER", False)
+            return told
         if mode != ANSWER:
+            await self._hung_up(leg, cause_of(mode), False)
             return failed(leg, cause_of(mode))
         if body["Conference-ID"] not in self._media_server.rooms and self._speaker.core == "master":
             # Its dial string cannot begin a conference (real-switch.md A5).
@@ -182,12 +195,30 @@ class Answerer:
         try:
             await self._media_server.dialled(join_of(leg, body, self._media_server.now()))
         except SwitchRefuses:
-            # Of a leg that answered and was hung up, as a full room does, ecallmgr hears nothing.
+            # It answered and was hung up, as a full room does, and whoever waits for its joining waits on.
+            await self._hung_up(leg, "NORMAL_CLEARING", True)
             return await self._in_vain(leg, body)
         return succeeded(leg)
 
-    @staticmethod
-    async def _in_vain(leg: Leg, body: Mapping[str, Any], message: str = "timeout") -> dict[str, Any]:
-        """Nothing is heard of a leg until the time is up."""
-        await asyncio.sleep(max(0, min(body["Timeout"], RING_LIMIT)))
-        return failed(leg, message)
+    async def _in_vain(self, leg: Leg, body: Mapping[str, Any], message: str = "timeout") -> dict[str, Any]:
+        """Nothing is heard of a leg until the time is up. Kazoo 5 takes anybody's joining for its own."""
+        seconds = max(0, min(body["Timeout"], RING_LIMIT))
+        if self._speaker.core == "master":
+            await asyncio.sleep(seconds)
+            return failed(leg, message)
+        joined = asyncio.Event()
+        self._waiting[joined] = body["Conference-ID"]
+        try:
+            async with asyncio.timeout(seconds):
+                await joined.wait()
+        except TimeoutError:
+            return failed(leg, message)
+        finally:
+            del self._waiting[joined]
+        return succeeded(leg)
+
+    def joined(self, conference_id: str) -> None:
+        """Somebody has joined a conference."""
+        for waiter, where in self._waiting.items():
+            if where == conference_id:
+                waiter.set()

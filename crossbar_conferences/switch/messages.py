@@ -16,6 +16,7 @@ import orjson
 from ..kapi import call, conference, nodes
 from ..kapi.messages import Origin, Outgoing
 from ..kapi.origins import ECALLMGR, FREESWITCH
+from .dialling import Leg
 from .memory import ALL_KNOWN, Known
 from .rooms import Event, Member, Room
 
@@ -134,6 +135,18 @@ def no_media_server(request: Mapping[str, Any], speaker: Speaker) -> dict[str, A
 def dial_response(responses: Sequence[Mapping[str, Any]], speaker: Speaker, msg_id: str) -> dict[str, Any]:
     """The answer to a dial."""
     return conference.dial_response(responses, speaker.origin, msg_id)
+
+
+def call_over(leg: Leg, cause: str, answered: bool, speaker: Speaker) -> Outgoing:
+    """The event that a dialled leg's call has ended."""
+    fields = {
+        "Call-ID": leg.call_id,
+        "Hangup-Cause": cause,
+        # A real one has no disposition when nobody answered.
+        "Disposition": "ANSWER" if answered else None,
+        "Custom-Channel-Vars": {} if leg.account_id is None else {"Account-ID": leg.account_id},
+    }
+    return call.destroyed(fields, Origin(*FREESWITCH, speaker.media_server.node), secrets.token_hex(16))
 
 
 def channels(

@@ -24,6 +24,7 @@ from ..kapi.routing import CALL_EVENTS, CONFERENCE, NODES, TARGETED
 from . import messages
 from .answers import Answerer, Request
 from .commands import Command
+from .dialling import Leg
 from .execution import command_of
 from .faults import NO_FAULTS, Faults
 from .heartbeat import Heartbeat
@@ -142,6 +143,7 @@ class VirtualSwitch:
             self._realms,
             dial_modes or DialModes(),
             call_elsewhere,
+            self._hung_up,
             self._options.trust_unknown_nodes,
         )
         self._consumers: list[Consumer] = []
@@ -336,6 +338,8 @@ class VirtualSwitch:
     async def _happened(self, event: Event) -> None:
         conference_id = event.room.conference_id
         self._memory.hear(event, self._media_server.now())
+        if event.name == "add-member":
+            self._answerer.joined(conference_id)
         if event.name == "conference-create":
             await self._open_controller(conference_id)
         try:
@@ -355,6 +359,10 @@ class VirtualSwitch:
         outgoing = messages.event(event, self._speaker, self._realms.of(account_id))
         for _ in range(2 if faults.duplicate_events else 1):
             await self._publish(outgoing)
+
+    async def _hung_up(self, leg: Leg, cause: str, answered: bool) -> None:
+        if not self.faults.drop_events and not self.faults.absent:
+            await self._publish(messages.call_over(leg, cause, answered, self._speaker))
 
     async def _open_controller(self, conference_id: str) -> None:
         binding = Binding(CONFERENCE, conference.command_key(conference_id))

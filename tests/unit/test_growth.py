@@ -293,7 +293,7 @@ def _dial(
         conference=None,
         config=config,
     )
-    plan_dial(request, found, _context()).message("local")
+    plan_dial(request, found, _context(), lambda: "c" * 32).message("local")
 
 
 _DEVICE: Mapping[str, Any] = {"name": "x", "sip": {"username": "x"}}

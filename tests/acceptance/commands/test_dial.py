@@ -266,13 +266,67 @@ async def test_a_locked_conference_takes_a_dialled_leg(world: World) -> None:
     assert len(world.room(conference_id).members) == 2
 
 
+async def test_each_leg_has_its_own_call(world: World) -> None:
+    """The legs of one dial are told apart by call ids of our choosing, two to one number too; the client's id
+    goes to the first endpoint of the request."""
+    conference_id = await world.create()
+    mine = f"mine-{secrets.token_hex(4)}"
+    data = {"endpoints": [NUMBER, "2600000001", NUMBER], "timeout": 2, "outbound_call_id": mine}
+    answer = await world.act(conference_id, "dial", data)
+    (command,) = world.commands
+    sent = [leg["Outbound-Call-ID"] for leg in command["Endpoints"]]
+    assert len(set(sent)) == 3 and "Outbound-Call-ID" not in command
+    told = answer.data["endpoint_responses"]
+    assert [one["endpoint_id"] for one in told] == data["endpoints"]
+    assert told[0]["call_id"] == mine
+    assert {one["call_id"] for one in told} == set(sent)
+    assert {member.call_id for member in world.room(conference_id).members} == set(sent)
+
+
+async def test_anybodys_joining_is_no_success(world: World) -> None:
+    """Kazoo 5's ecallmgr says that every leg has joined when one has: a leg that rings on is told as such."""
+    conference_id = await world.create()
+    await world.cluster.perform(["dial-mode", "silent", "2600000001"])
+    data = {"endpoints": [NUMBER, "2600000001"], "timeout": 1}
+    began = time.monotonic()
+    answer = await world.act(conference_id, "dial", data)
+    told = [(one["status"], one["message"]) for one in answer.data["endpoint_responses"]]
+    assert told == [("success", "dialing endpoints"), ("error", "timeout")]
+    assert len(world.room(conference_id).members) == 1
+    # It rang on for as long as it was given: the timeout for each leg.
+    assert time.monotonic() - began > 1.5
+
+
+async def test_an_operator_who_does_not_publish_joins(world: World) -> None:
+    """Then the conference is asked for whom ecallmgr says has joined."""
+    conference_id = await world.create()
+    await world.cluster.perform(["fault", "all", "drop-events", "on"])
+    answer = await world.act(conference_id, "dial", {"endpoints": [NUMBER], "timeout": 5})
+    (leg,) = answer.data["endpoint_responses"]
+    assert (leg["status"], leg["call_id"]) == ("success", world.room(conference_id).members[0].call_id)
+
+
+async def test_nothing_is_heard_of_a_dial_that_is_over(world: World) -> None:
+    """What was bound for its legs is let go."""
+    conference_id = await world.create()
+    await world.act(conference_id, "dial", {"endpoints": [NUMBER, "2600000001"], "timeout": 2})
+    calls = world.service.calls
+    assert (len(calls), calls.bound) == (0, 0)
+
+
 async def test_a_client_that_goes_away(world: World) -> None:
-    """Nothing of a dial whose client hung up stays behind."""
+    """The legs ring on, as the switch was told; when their time is over nothing of the dial stays behind."""
     conference_id = await world.create()
     await world.cluster.perform(["fault", "all", "silent", "on"])
-    task = world.start(world.act(conference_id, "dial", {"endpoints": [NUMBER], "timeout": 30}))
+    task = world.start(world.act(conference_id, "dial", {"endpoints": [NUMBER], "timeout": 2}))
     await world.eventually(lambda: bool(world.commands))
+    assert _dials() and len(world.service.calls) == 1
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    running = [one for one in asyncio.all_tasks() if "dial" in (one.get_name() or "")]
-    assert running == []
+    await world.eventually(lambda: not _dials() and not world.service.calls.bound)
+    assert len(world.service.calls) == 0
+
+
+def _dials() -> list[str]:
+    """The tasks of dials that are under way."""
+    return [one.get_name() for one in asyncio.all_tasks() if one.get_name() in ("dial", "dial_legs")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -110,12 +111,22 @@ async def test_further_actions(
 
 
 async def test_a_full_conference_refuses_joins(world: World) -> None:
-    """A dialled call does not get in: it is called, and hung up when it answers."""
+    """A dialled call does not get in: it is called, and hung up when it answers. That is told at once, where
+    ecallmgr says nothing until the timeout."""
     conference_id = await world.create()
     await world.start_room(conference_id, *PEOPLE)
     await world.cluster.perform(["limit", conference_id, "2"])
-    answer = await world.act(conference_id, "dial", {"endpoints": ["2600123456"], "timeout": 1})
-    assert answer.data == {"status": "error", "message": "timed out trying to dial endpoints"}
+    began = time.monotonic()
+    answer = await world.act(conference_id, "dial", {"endpoints": ["2600123456"], "timeout": 20})
+    assert time.monotonic() - began < 10
+    (leg,) = answer.data["endpoint_responses"]
+    assert "hung up before it was in the conference" in leg.pop("reason")
+    assert leg == {
+        "endpoint_id": "2600123456",
+        "status": "error",
+        "message": "NORMAL_CLEARING",
+        "answered": True,
+    }
 
 
 #: What would end a command and begin another, expand a variable, or reach the switch's files.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import count
 from typing import Any
 
 import pytest
@@ -11,10 +12,10 @@ from crossbar_conferences.conference.actions_dial import (
     MAXIMUM_WAIT_MS,
     NO_MEDIA_SERVER,
     DialPlan,
-    dial_answer,
     dial_failure,
     plan_dial,
     read_dial,
+    refusal_of,
 )
 from crossbar_conferences.conference.actions_plan import ActionContext, ActionError, conference_request
 from crossbar_conferences.conference.endpoints import resolve
@@ -47,7 +48,8 @@ def dialled(
         conference_id=C,
         conference=context.document,
     )
-    return plan_dial(request, resolved, context)
+    made = (f"call-{number}" for number in count(1))
+    return plan_dial(request, resolved, context, lambda: next(made))
 
 
 def refused(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,7 +82,7 @@ def test_e17_message() -> None:
     assert (message.exchange, message.routing_key) == ("conference", "conference.command.local")
     sent = dict(message.body)
     (endpoint,) = sent.pop("Endpoints")
-    assert endpoint["Route"] == "1001"
+    assert (endpoint["Route"], endpoint["Outbound-Call-ID"]) == ("1001", "xyz-abc")
     assert sent == {
         "Application-Name": "dial",
         "Conference-ID": C,
@@ -102,34 +104,28 @@ def test_e17_message() -> None:
     assert (plan.timeout_ms, plan.target_call_id) == (30_000, "tc1")
 
 
-def test_e17_answer() -> None:
-    """The answer is shown without its default headers, keys in lower case."""
-    reply = {
-        "App-Name": "ecallmgr",
-        "App-Version": "5.0.0",
-        "Event-Category": "conference",
-        "Event-Name": "command",
-        "Msg-ID": "REQID",
-        "Node": "ecallmgr@h",
-        "Endpoint-Responses": [
-            {"Message": "dialing endpoints", "Status": "success", "Endpoint-ID": "1001", "Call-ID": "cid1"},
-            {"Status": "error", "Message": "NO_ANSWER", "Endpoint-ID": "x"},
-        ],
-    }
-    assert dial_answer(reply) == {
-        "endpoint_responses": [
-            {"message": "dialing endpoints", "status": "success", "endpoint_id": "1001", "call_id": "cid1"},
-            {"status": "error", "message": "NO_ANSWER", "endpoint_id": "x"},
-        ]
-    }
+def test_each_leg_has_a_call_id() -> None:
+    """The request's goes to the first leg and nowhere else, or ecallmgr would give it to all; the other legs,
+    and all of a request without one, have ids of their own."""
+    named = dialled({"action": "dial", "data": {"endpoints": ["1001", "1002"], "outbound_call_id": "mine"}})
+    message = named.message("local").body
+    # Kazoo sends numbers the last one first, and tells of the first one first.
+    assert [leg["Outbound-Call-ID"] for leg in message["Endpoints"]] == ["call-1", "mine"]
+    assert "Outbound-Call-ID" not in message
+    assert [(leg.call_id, leg.endpoint_id) for leg in named.legs] == [("mine", "1001"), ("call-1", "1002")]
+    unnamed = dialled({"action": "dial", "data": {"endpoints": ["1001", "1001"]}})
+    assert [leg.call_id for leg in unnamed.legs] == ["call-1", "call-2"]
+    assert "Outbound-Call-ID" not in unnamed.message("local").body
 
 
-def test_other_answers() -> None:
-    """A refusal, silence and an unreachable bus are told as errors inside a success."""
-    error = {"Event-Name": "error", "Error-Message": "no media servers available"}
-    assert dial_answer(error) == {"status": "error", "message": "no media servers available"}
-    assert dial_answer({"Event-Name": "error"})["message"] == "unknown error"
-    assert dial_answer(None) == {"status": "error", "message": "timed out trying to dial endpoints"}
+def test_refusals() -> None:
+    """A refusal is told in the media side's words; an answer about legs is none; an unreachable bus is an
+    error inside a success."""
+    assert refusal_of({"Event-Name": "error", "Error-Message": "no media servers available"}) == (
+        "no media servers available"
+    )
+    assert refusal_of({"Event-Name": "error"}) == "unknown error"
+    assert refusal_of({"Event-Name": "command", "Endpoint-Responses": []}) is None
     assert dial_failure() == {"status": "error", "message": NO_MEDIA_SERVER}
 
 

@@ -233,7 +233,7 @@ def dial(
         conference=conference,
         config=EndpointConfig(endpoint_module=RICH_MODULE) if is_rich else EndpointConfig(),
     )
-    return dict(plan_dial(asked, resolved, around).message("local", "REQ").body)
+    return dict(plan_dial(asked, resolved, around, lambda: "c" * 32).message("local", "REQ").body)
 
 
 def holds(body: Mapping[str, Any], what: object) -> None:
