@@ -91,6 +91,7 @@ def test_rows_and_fixtures_agree() -> None:
         "client-address",
         "create-race",
         "deleted-user",
+        "dial-fates",
         "dial-legs",
         "dial-wait",
         "formatter-fields",
