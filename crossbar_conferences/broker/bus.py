@@ -110,6 +110,12 @@ class Bus:
         since = self._listening_since
         return since is None or self._clock() - since < HEARTBEAT_ROUND
 
+    def hears(self, app: str) -> bool:
+        """Whether a node of an app was heard since we listen: one that was there before the connection was
+        cut may not be bound again yet (Kazoo takes half a minute, beside-kazoo.md 9)."""
+        since = self._listening_since
+        return since is not None and self.nodes.has(app, since)
+
     def origin(self, app_name: str = CROSSBAR[0], app_version: str = CROSSBAR[1]) -> Origin:
         """Who sends a message that we build: ``bus.origin(*origins.KAPPS_CONFERENCE)``."""
         return Origin(app_name, app_version, self.node)

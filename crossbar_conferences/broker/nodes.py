@@ -20,7 +20,7 @@ MAX_NODES = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node that is heard of. ``deadline`` is on the table's clock."""
+    """A node that is heard of. ``deadline`` and ``heard_at`` are on the table's clock."""
 
     name: str
     zone: str
@@ -28,6 +28,7 @@ class Node:
     version: str | None
     media_servers: tuple[str, ...]
     deadline: float
+    heard_at: float = 0.0
 
 
 class NodesTable:
@@ -76,11 +77,11 @@ class NodesTable:
         self._expire()
         return sum(1 for node in self._nodes.values() if app in node.apps and zone in (None, node.zone))
 
-    def has(self, app: str) -> bool:
-        """Whether any node runs an app; asked for every command."""
+    def has(self, app: str, since: float = 0.0) -> bool:
+        """Whether any node that was heard ``since`` then runs an app; asked for every command."""
         self._expire()
         for node in self._nodes.values():  # noqa: SIM110 - any() would cost twice as much
-            if app in node.apps:
+            if node.heard_at >= since and app in node.apps:
                 return True
         return False
 
@@ -108,6 +109,7 @@ class NodesTable:
             version=advertisement.version,
             media_servers=advertisement.media_servers,
             deadline=self._clock() + advertisement.expires_ms / 1000 * GRACE,
+            heard_at=self._clock(),
         )
 
     def _expire(self) -> None:

@@ -200,7 +200,7 @@ class Executor:
             asks = False
 
     def _is_doubtful(self, account_id: str, conference_id: str) -> bool:
-        if not self._bus.nodes.has("ecallmgr"):
+        if not self._bus.hears("ecallmgr"):
             return True
         sighting = self._live.peek(account_id, conference_id)
         room = None if sighting is None else sighting.room(conference_id)

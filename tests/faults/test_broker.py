@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 
 import aio_pika
@@ -87,6 +88,42 @@ async def _kept(house: House, count: int) -> bool:
 async def _is_locked(house: House, conference_id: str) -> bool:
     shown = await house.sidecar.get(conference_id, query="?fresh=true")
     return bool(shown.data["_read_only"]["is_locked"])
+
+
+@pytest.mark.fault(
+    fault="all connections to the broker are cut, and Kazoo comes back half a minute after the sidecar",
+    sees="commands that nobody is bound to take: 503 `command_not_taken`; live data: none, said in"
+    " `metadata`, in words too",
+    keeps="documents",
+    recovers="by itself, with the first heartbeat of an ecallmgr",
+)
+async def test_broker_cut_and_a_late_kazoo(house: House, watch: Watch) -> None:
+    """What was heard before the cut is no sign that anybody takes a command after it."""
+    sidecar = house.sidecar
+    conference_id = await sidecar.created()
+    await sidecar.run_room(conference_id)
+    assert (await sidecar.lock(conference_id)).status == 202
+    await eventually(lambda: _is_locked(house, conference_id))
+    bus = sidecar.service.bus
+    await sidecar.cluster.close()
+    house.bus.cut()
+    await eventually(lambda: not bus.connected)
+    await eventually(lambda: bus.connected)
+    # Its last heartbeat lasts on, as Kazoo's does.
+    assert bus.nodes.count("ecallmgr") == 1
+    command = await watch.ask(sidecar.lock(conference_id, "unlock"))
+    assert (command.status, command.message) == (503, "command_not_taken")
+    shown = await watch.ask(sidecar.get(conference_id))
+    assert shown.body["metadata"]["source"] == "none"
+    assert "could be asked" in json.dumps(shown.body["metadata"])
+    watch.lifted()
+    await sidecar.cluster.start()
+    await back(watch, lambda: sidecar.lock(conference_id, "unlock"), 202)
+    await eventually(lambda: _is_unlocked(house, conference_id))
+
+
+async def _is_unlocked(house: House, conference_id: str) -> bool:
+    return not await _is_locked(house, conference_id)
 
 
 @pytest.mark.fault(

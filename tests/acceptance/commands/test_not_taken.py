@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crossbar_conferences.broker.nodes import NodesTable
+from crossbar_conferences.broker.bus import Bus
 from crossbar_conferences.live.port import Sighting
 from tests.support.world import World
 
@@ -17,7 +17,7 @@ async def test_a_command_that_is_in_nobodys_queue_is_a_503(
     without a wait. Where somebody is bound, the command goes out."""
     taken, idle = await world.create(), await world.create()
     await world.start_room(taken, "name=Ann")
-    monkeypatch.setattr(NodesTable, "count", lambda *_: 0)
+    monkeypatch.setattr(Bus, "hears", lambda *_: False)
     query = {"wait": wait} if wait else {}
     monkeypatch.setattr(type(world.service.live), "conference", _nobody_asked)
     answer = await world.act(idle, "lock", **query)
@@ -38,5 +38,5 @@ async def test_a_command_to_a_conference_that_does_not_run_is_answered_as_in_kaz
     """Where it is known not to run, nobody has to be bound: 202."""
     idle = await world.create()
     await world.call("GET", world.path(idle))
-    monkeypatch.setattr(NodesTable, "count", lambda *_: 0)
+    monkeypatch.setattr(Bus, "hears", lambda *_: False)
     assert (await world.act(idle, "lock")).status == 202

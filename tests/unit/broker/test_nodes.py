@@ -74,6 +74,15 @@ def test_expiry(table: NodesTable, clock: Clock) -> None:
     assert table.zone_of("a@h") is None
 
 
+def test_who_was_heard_since(table: NodesTable, clock: Clock) -> None:
+    """A node counts from its last heartbeat on, so that one from before a cut is told from one after it."""
+    table.hear(heartbeat("a@h", "ecallmgr"))
+    clock.now += 1
+    assert table.has("ecallmgr") and not table.has("ecallmgr", clock.now)
+    table.hear(heartbeat("a@h", "ecallmgr"))
+    assert table.has("ecallmgr", clock.now)
+
+
 def test_zone(table: NodesTable) -> None:
     """A node's zone is what it says, else that of the broker it was read from, else ours."""
     table.hear(heartbeat("says@h", zone="north"), broker_zone="west")
