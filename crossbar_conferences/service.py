@@ -342,6 +342,7 @@ class Service:
             settings.dial_endpoints,
             settings.private_media_hosts,
             media_side,
+            settings.kick_all_with_slash,
         )
         links = Links(self.documents, self.cache, self.system, self.auth, self.clock)
         document = DocumentHandler(reader, self.documents, saver, actions, self.system)

@@ -22,11 +22,12 @@ from ..conference.actions_plan import (
     Plan,
     PublicDocument,
     conference_request,
+    invalid,
     participants_request,
 )
 from ..conference.actions_table import KAZOO_5, MediaSide
 from ..conference.recordings import recording_name
-from ..conference.validation import validate
+from ..conference.validation import validate_action
 from ..live.port import Sighting
 from ..sockets.reviews import Unauthorized
 from ..store.recordings import Recordings, Started
@@ -42,7 +43,8 @@ from .standing import Standing, error_of
 class Actions:
     """Carries out actions for the handlers. ``wait_limit`` and ``dial_timeout``, of a dial that names
     none, in milliseconds. ``dial_endpoints``: legs of one dial. ``private_media_hosts``: hosts inside
-    that may be played from. ``media_side``: what can be carried out there."""
+    that may be played from. ``media_side``: what can be carried out there. ``kick_all_with_slash``: whether
+    ``participants/`` with nobody's id behind it kicks everybody."""
 
     reader: Reader
     executor: Executor
@@ -55,6 +57,7 @@ class Actions:
     dial_endpoints: int
     private_media_hosts: tuple[str, ...] = ()
     media_side: MediaSide = KAZOO_5
+    kick_all_with_slash: bool = True
 
     async def conference(self, exchange: Exchange) -> None:
         """An action on the conference itself."""
@@ -80,6 +83,9 @@ class Actions:
 
     async def _participants(self, exchange: Exchange) -> None:
         request = participants_request(exchange.data, exchange.query, exchange.envelope)
+        if request.action == "kick" and exchange.ends_in_slash and not self.kick_all_with_slash:
+            message = "the path ends in a slash, so that nobody is named; without it everybody is kicked"
+            raise invalid("participant_id", "required", {"message": message})
         context = await self._context(exchange, request, is_about_participants=True)
         await self._finish(
             exchange, planner.minding(planner.plan_participants_action(request, context), context)
@@ -200,6 +206,6 @@ def show_dry_run(exchange: Exchange, messages: list[dict[str, Any]], answer: Any
 
 
 def _check(schema: str, value: Any) -> Checked:
-    found = validate(schema, value, coerce=False)
+    found = validate_action(schema, value)
     errors: Mapping[str, Mapping[str, Any]] = found.errors
     return Checked(errors, found.value)

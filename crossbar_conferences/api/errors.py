@@ -57,6 +57,12 @@ _ENTRIES = (
         "the participant is there, but the media side does not know the number that commands need",
     ),
     Entry(
+        "participant_ambiguous",
+        409,
+        "participant_ambiguous",
+        "several participants are of the device or user that the path names; the candidates are told",
+    ),
+    Entry(
         "recording_unknown",
         409,
         "recording_unknown",

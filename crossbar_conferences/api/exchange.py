@@ -67,6 +67,8 @@ class Exchange:
     data: Any = field(default_factory=dict)
     #: The whole request envelope, top-level keys normalised.
     envelope: Mapping[str, Any] = field(default_factory=dict)
+    #: Whether the path, as it came, ends in a slash.
+    ends_in_slash: bool = False
     #: "json", "form", "file" (any other type) or "none".
     body_kind: str = "none"
     #: The body as it came.

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..conference import guests, presentation
+from ..conference.actions_plan import ambiguous_participant
+from ..conference.isolation import participant_id
+from ..conference.naming import meant
 from ..conference.rooms import Room
 from .actions import Actions
 from .errors import bad_participant
 from .exchange import Exchange
+from .faults import as_api_error
 from .reading import Reader
 
 
@@ -67,11 +71,15 @@ class ParticipantHandler:
 
     def _participant(self, exchange: Exchange, room: Room | None) -> dict[str, object]:
         wanted = exchange.parameters["participant_id"]
-        for member in presentation.participants(room, self.reader.now()):
-            # Compared as text, so 02 is nobody (recorded).
-            number = member["participant_id"]
-            if number is not None and str(number) == wanted:
-                return member
+        number = participant_id(wanted)
+        # A number is compared as text, so 02 is nobody (recorded). Which devices and users are there is not
+        # for guests.
+        may_look = str(number) == wanted if number is not None else not exchange.is_guest
+        found = meant(room, wanted) if may_look else ()
+        if len(found) > 1:
+            raise as_api_error(ambiguous_participant(wanted, found))
+        if found:
+            return presentation.participant(found[0], self.reader.now())
         if exchange.answer.metadata.get("source") in ("events", "search"):
             raise bad_participant(int(wanted) if wanted.isdecimal() and len(wanted) < 16 else wanted)
         return {}

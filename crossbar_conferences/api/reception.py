@@ -53,6 +53,7 @@ class Reception:
             request_id=request_id(headers),
             verb=method,
             place=place,
+            ends_in_slash=raw_path.endswith("/"),
         )
 
     async def read(self, request: web.BaseRequest, exchange: Exchange) -> None:

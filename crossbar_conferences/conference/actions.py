@@ -21,6 +21,7 @@ from .actions_plan import (
     ActionRequest,
     Plan,
     PublicDocument,
+    ambiguous_participant,
     invalid,
     no_such_participant,
     not_in_list,
@@ -33,6 +34,7 @@ from .actions_vars import custom_vars
 from .confirmation import COMMANDS, Confirmation, confirmation
 from .endpoints_context import text_at
 from .isolation import participant_id as participant_number
+from .naming import meant
 from .newcomers import newcomers
 from .recordings import usual_name
 from .selectors import SENT, Target, everybody, is_selective, select, selector_of
@@ -95,8 +97,8 @@ def plan_participants_action(request: ActionRequest, context: ActionContext) -> 
         raise _faulty_request()
     data = request.data if isinstance(request.data, Mapping) else {}
     if is_selective(data):
-        context.checked("conferences.actions.participants", data)
-        return _selected(request, context, select(selector_of(data), action, context.room))
+        chosen = selector_of(context.checked("conferences.actions.participants", data))
+        return _selected(request, context, select(chosen, action, context.room))
     if action in _FOR_ALL_OR_ONE:
         return Plan(_FOR_ALL_OR_ONE[action](request, context, None), _OK)
     if action in _FOR_ONE:
@@ -116,15 +118,25 @@ def plan_participant_action(request: ActionRequest, context: ActionContext, part
         raise not_in_list("action", PARTICIPANT_ACTIONS, action)
     number = participant_number(participant)
     if number is None:
-        stranger = context.room.caller(participant) if context.room else None
-        if stranger is not None and stranger.participant_id is None:
-            raise unknown_to_switch(participant)
-        raise no_such_participant(participant)
+        number = _named(participant, context)
     messages, confirms = _to_one(request, context, number)
     messages += announcements(request, context, [number])
     if context.is_live_known and (context.room is None or context.room.participant(number) is None):
         raise no_such_participant(number)
     return Plan(messages, _OK, confirms=confirms)
+
+
+def _named(participant: str, context: ActionContext) -> int:
+    """The number of a participant who is named by call, device or user."""
+    found = meant(context.room, participant)
+    if not found:
+        raise no_such_participant(participant)
+    if len(found) > 1:
+        raise ambiguous_participant(participant, found)
+    number = found[0].participant_id
+    if number is None:
+        raise unknown_to_switch(found[0].call_id or participant)
+    return number
 
 
 def minding(plan: Plan, context: ActionContext) -> Plan:

@@ -21,6 +21,7 @@ from .actions_vars import custom_vars
 from .dial_fates import DialLeg
 from .endpoints import Resolved, nothing_routable
 from .endpoints_context import text_at
+from .endpoints_numbers import plain_number
 
 DEFAULT_TIMEOUT_SECONDS: Final = 20
 #: Whatever a client asks for, an HTTP request waits no longer than this.
@@ -163,7 +164,7 @@ def _too_many(maximum: int) -> ActionError:
 def _fields(data: Mapping[str, Any], request: ActionRequest, context: ActionContext) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "Caller-ID-Name": _caller_name(data, context),
-        "Caller-ID-Number": _text(data, "caller_id_number", texts.NUMBER),
+        "Caller-ID-Number": _caller_number(data),
         "Custom-Application-Vars": custom_vars(request, "custom_application_vars"),
         "Outbound-Call-ID": _text(data, "outbound_call_id", texts.CALL_ID),
         "Participant-Flags": data.get("participant_flags"),
@@ -184,6 +185,12 @@ def _caller_name(data: Mapping[str, Any], context: ActionContext) -> str | None:
     if given and texts.has_control_characters(given):
         raise unsafe("caller_id_name", given, "must not contain control characters or line breaks")
     return texts.caller_name(name) or None
+
+
+def _caller_number(data: Mapping[str, Any]) -> str | None:
+    """The number as it is shown: of one that is written for people the digits."""
+    given = text_at(data, "caller_id_number")
+    return (plain_number(given) if given else None) or _text(data, "caller_id_number", texts.NUMBER)
 
 
 def _text(data: Mapping[str, Any], key: str, kind: Text) -> str | None:

@@ -5,7 +5,7 @@ Source: http.md 9, amqp.md 6.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -20,7 +20,7 @@ from ..kapi.texts import TextRefused
 from .actions_table import KAZOO_5, MediaSide
 from .confirmation import Confirmation
 from .newcomers import Newcomer
-from .rooms import Room
+from .rooms import Participant, Room
 
 #: The commands that Kazoo sends as the HTTP app itself (amqp.md 6.1, 11).
 _SENT_AS_CROSSBAR: Final = frozenset({"vars"})
@@ -216,6 +216,24 @@ def no_such_participant(participant_id: Any) -> ActionError:
     """404 with the id that nobody has."""
     shown = participant_id[:64] if isinstance(participant_id, str) else participant_id
     return ActionError("bad_identifier", {"id": shown, "message": "bad identifier"})
+
+
+def ambiguous_participant(name: str, candidates: Sequence[Participant]) -> ActionError:
+    """409: several participants are of this device or user."""
+    data = {
+        "id": name[:64],
+        "message": "several participants are of this device or user: name one by number or by call",
+        "candidates": [
+            {
+                "participant_id": one.participant_id,
+                "call_id": one.call_id,
+                "caller_id_name": one.caller_id_name,
+                "caller_id_number": one.caller_id_number,
+            }
+            for one in candidates
+        ],
+    }
+    return ActionError("participant_ambiguous", data)
 
 
 def not_supported(action: str, reason: str) -> ActionError:

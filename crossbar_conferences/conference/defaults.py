@@ -16,6 +16,7 @@ from ..resources import schema as load
 
 # As Erlang reads numbers: an exponent needs a fraction before it.
 _NUMBER = re.compile(r"[+-]?[0-9]{1,400}(\.[0-9]{1,400}([eE][+-]?[0-9]{1,3})?)?")
+_WHOLE = re.compile(r"[+-]?[0-9]{1,20}")
 _BOOLEANS = {"true": True, "false": False}
 
 
@@ -59,6 +60,13 @@ def coerced(kind: Any, value: Any) -> Any:
     if kind == "boolean" and isinstance(value, str):
         return _BOOLEANS.get(value, value)
     return value
+
+
+def written(kind: Any, value: Any) -> Any:
+    """The same for a text that is just a whole number, yes or no; nothing else changes."""
+    is_whole = isinstance(value, str) and _WHOLE.fullmatch(value) is not None
+    is_answer = isinstance(value, str) and value in _BOOLEANS
+    return coerced(kind, value) if is_whole or is_answer else value
 
 
 def _rounded(number: int | float) -> int:

@@ -110,8 +110,12 @@ class Fates:
             if fate is None:
                 continue
             fate.told = entry
-            if isinstance(call_id := entry.get("Call-ID"), str):
+            call_id = entry.get("Call-ID")
+            # A call is one leg's, whatever is said.
+            if isinstance(call_id, str) and self._of_call(call_id) in (None, fate):
                 fate.calls.add(call_id)
+            else:
+                call_id = None
             if fate.result is not None:
                 continue
             if entry.get("Status") != "success":

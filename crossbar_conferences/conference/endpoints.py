@@ -23,7 +23,7 @@ from .endpoints_context import (
     value_at,
 )
 from .endpoints_merge import hotdesk_users, merge_endpoint, merged_call_forward
-from .endpoints_numbers import is_dialable
+from .endpoints_numbers import as_dialled
 from .endpoints_rich import (
     forwarded_endpoint,
     is_forwarded,
@@ -33,7 +33,7 @@ from .endpoints_rich import (
 )
 from .endpoints_texts import FieldRefused, checked_leg
 from .endpoints_thin import thin_endpoint
-from .endpoints_uri import SCHEME, parse_sip_uri
+from .endpoints_uri import is_sip_uri, parse_sip_uri
 from .isolation import is_document_id
 from .media import MediaRefused
 from .patterns import BudgetSpent
@@ -163,7 +163,7 @@ def nothing_routable() -> dict[str, dict[str, Any]]:
 
 
 def _is_reference(text: str) -> bool:
-    return len(text.encode("utf-8", "replace")) == DOCUMENT_ID_BYTES and not text.startswith(SCHEME)
+    return len(text.encode("utf-8", "replace")) == DOCUMENT_ID_BYTES and not is_sip_uri(text)
 
 
 def _owners(document: Document) -> set[str]:
@@ -172,19 +172,20 @@ def _owners(document: Document) -> set[str]:
 
 
 def _address_leg(element: Any, context: DialContext, path: str, errors: Errors) -> dict[str, Any]:
-    if isinstance(element, str) and element.startswith(SCHEME):
+    if isinstance(element, str) and is_sip_uri(element):
         return _sip_leg(element, context, path, errors)
-    if not isinstance(element, str) or not is_dialable(element):
+    number = as_dialled(element) if isinstance(element, str) else None
+    if number is None:
         errors[path] = {"enum": {"message": NOT_AN_ENDPOINT}}
         raise _Refused("no number, id or address")
     if context.realm is None:
         errors[path] = _not_found(f"ID {element} not found")
         raise _Refused("the account has no realm")
-    uri = f"{element}@{context.realm}"
+    uri = f"{number}@{context.realm}"
     leg = {
         "Invite-Format": "loopback",
-        "Route": element,
-        "To-DID": element,
+        "Route": number,
+        "To-DID": number,
         "To-Realm": context.realm,
         "Simplify-Loopback": True,
         "Custom-Channel-Vars": {
@@ -206,7 +207,8 @@ def _sip_leg(text: str, context: DialContext, path: str, errors: Errors) -> dict
         errors[path] = _not_found(f"URI {text} is invalid")
         raise _Refused("not a SIP URI")
     sip = {"invite_format": "route", "route": uri.route, "realm": uri.domain, "username": uri.user}
-    device = {"sip": sip}
+    # ecallmgr takes the scheme off; what "sips" asks for is kept as the transport.
+    device = {"sip": {**sip, "transport": "tls"} if uri.is_secure else sip}
     return checked_leg(rich_endpoint(device, context), device, context.budget, is_stored=False)
 
 

@@ -1,6 +1,7 @@
-"""Which texts are numbers that may be dialled, and their international form.
+"""Which texts are numbers that may be dialled, as people write them too, and their international form.
 
-Source: dial.md 3.1. Kazoo's patterns are configuration (``number_manager``); these are its defaults.
+Source: dial.md 3.1; RFC 3966 (``tel:``). Kazoo's patterns are configuration (``number_manager``);
+these are its defaults.
 """
 
 from __future__ import annotations
@@ -20,6 +21,13 @@ _CONVERTERS: Final = (
 # A number becomes part of a dial string on the switch, where spaces, quotes, commas, pipes and
 # brackets separate or quote (anchors.md 0.8); Kazoo lets them through in short texts.
 _EXTENSION: Final = re.compile(r"[0-9A-Za-z*#+_.-]+", re.ASCII)
+#: What people put between the digits to read them: it carries nothing.
+_BETWEEN: Final = dict.fromkeys(map(ord, " -.()/\u00a0\u2009\u202f\u2010\u2011\u2012\u2013\u2014\u2212"))
+_TEL: Final = "tel:"
+_DIGITS: Final = re.compile(r"\+?[0-9]+", re.ASCII)
+#: A zero that is dialled inside the country only, as in ``+44 (0)20 …``.
+_INSIDE_ONLY: Final = "(0)"
+_LONGEST_WRITTEN: Final = 128
 #: Longer than any number; what comes from outside must not grow the message without bound.
 _MAXIMUM_NUMBER_LENGTH: Final = 64
 
@@ -33,6 +41,28 @@ def normalize_number(number: str) -> str:
         if found:
             return prefix + found[1]
     return number
+
+
+def plain_number(text: str) -> str | None:
+    """The digits, and the plus before them, of a number as people write it; ``None`` when it is none."""
+    if len(text) > _LONGEST_WRITTEN:
+        return None
+    written = text[len(_TEL) :] if text[: len(_TEL)].lower() == _TEL else text
+    written = written.strip()
+    if written.startswith("+"):
+        written = written.replace(_INSIDE_ONLY, "", 1)
+    number = written.translate(_BETWEEN)
+    is_number = len(number) <= _MAXIMUM_NUMBER_LENGTH and _DIGITS.fullmatch(number) is not None
+    return number if is_number else None
+
+
+def as_dialled(text: str) -> str | None:
+    """What is dialled for an element of the endpoint list, as it stands or as a number that is written for
+    people; ``None`` when it is no number."""
+    if is_dialable(text):
+        return text
+    number = plain_number(text)
+    return number if number is not None and is_dialable(number) else None
 
 
 def is_reconcilable(number: str) -> bool:

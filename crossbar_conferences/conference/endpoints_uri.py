@@ -12,7 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-SCHEME: Final = "sip:"
+#: The schemes, in any case; with the second one nothing but TLS will do.
+_SCHEMES: Final = ("sip:", "sips:")
 _MAXIMUM_LENGTH: Final = 512
 _HOST_LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
 _URI: Final = re.compile(
@@ -28,23 +29,32 @@ _HIGHEST_PORT: Final = 65535
 
 @dataclass(frozen=True, slots=True)
 class SipUri:
-    """A SIP URI: its user (may be empty), its domain, and the route to dial."""
+    """A SIP URI: its user (may be empty), its domain, and the route to dial. ``is_secure``: over TLS only."""
 
     user: str
     domain: str
     route: str
+    is_secure: bool = False
+
+
+def is_sip_uri(text: str) -> bool:
+    """Whether a text says that it is a SIP URI; whether it is one says `parse_sip_uri`."""
+    return text[: len("sips:")].lower().startswith(_SCHEMES)
 
 
 def parse_sip_uri(text: str) -> SipUri | None:
-    """Read one URI that starts with a lower-case ``sip:``; ``None`` when it is none.
+    """Read one URI that starts with ``sip:`` or ``sips:``; ``None`` when it is none.
 
     Port, password, parameters and headers stay in the route. Blanks after the scheme are
     accepted, as Kazoo does, and dropped.
     """
-    if len(text) > _MAXIMUM_LENGTH or not text.startswith(SCHEME):
+    if len(text) > _MAXIMUM_LENGTH or not is_sip_uri(text):
         return None
-    rest = text[len(SCHEME) :].lstrip(" ")
+    scheme, _, rest = text.partition(":")
+    scheme, rest = f"{scheme.lower()}:", rest.lstrip(" ")
     found = _URI.fullmatch(rest)
     if found is None or (found["port"] and not 0 < int(found["port"]) <= _HIGHEST_PORT):
         return None
-    return SipUri(user=found["user"] or "", domain=found["host"], route=SCHEME + rest)
+    return SipUri(
+        user=found["user"] or "", domain=found["host"], route=scheme + rest, is_secure=scheme == "sips:"
+    )

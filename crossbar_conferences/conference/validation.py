@@ -21,7 +21,7 @@ from referencing.jsonschema import DRAFT4
 
 from .. import resources
 from .addresses import is_link, is_mail_address
-from .defaults import coerced, with_defaults
+from .defaults import coerced, with_defaults, written
 
 #: Path to rule to details, as the envelope shows it.
 Errors = dict[str, dict[str, dict[str, Any]]]
@@ -52,37 +52,54 @@ class Validated:
     errors: Errors
 
 
+#: A value as the type that its schema asks for, the value itself when it cannot be that.
+Coerce = Callable[[Any, Any], Any]
+
+
 def validate(schema_name: str, value: Any, *, coerce: bool = True) -> Validated:
     """Check a value against a schema of ``schemas/``; every error at once, never an exception.
 
-    ``coerce``: also read numbers and booleans that are written as text, as Kazoo does with
-    documents and does not do with action payloads."""
+    ``coerce``: also read numbers and booleans that are written as text, as Kazoo does with documents."""
     try:
-        return _validate(schema_name, value, coerce)
+        return _validate(schema_name, value, coerced if coerce else None)
     except RecursionError:
         # The API refuses such bodies before they come here; a stored document may still be one.
         return Validated(value, {"": {"error": {"message": "nested too deeply"}}})
 
 
-def _validate(schema_name: str, value: Any, coerce: bool) -> Validated:
+def validate_action(schema_name: str, value: Any) -> Validated:
+    """The same for the payload of an action. Whole numbers, yes and no may be written as text, which
+    Kazoo refuses there; but nothing is rounded, since a number may name somebody. What is wrong is told of
+    the payload as it came."""
+    try:
+        found = _validate(schema_name, value, None)
+        if not found.errors:
+            return found
+        read = _validate(schema_name, value, written)
+    except RecursionError:
+        return Validated(value, {"": {"error": {"message": "nested too deeply"}}})
+    return found if read.errors else read
+
+
+def _validate(schema_name: str, value: Any, coerce: Coerce | None) -> Validated:
     filled = with_defaults(resources.schema(schema_name), value)
     validator = _validator(schema_name)
     found = list(islice(validator.iter_errors(filled), MAX_ERRORS))
-    if coerce and any(error.validator == "type" for error in found):
+    if coerce is not None and any(error.validator == "type" for error in found):
         for error in found:
             if error.validator == "type":
-                filled = _coerce(filled, list(error.absolute_path), error.validator_value)
+                filled = _coerce(filled, list(error.absolute_path), error.validator_value, coerce)
         found = list(islice(validator.iter_errors(filled), MAX_ERRORS))
     return Validated(filled, _as_errors(found))
 
 
-def _coerce(value: Any, path: list[str | int], kind: Any) -> Any:
+def _coerce(value: Any, path: list[str | int], kind: Any, coerce: Coerce) -> Any:
     if not path:
-        return coerced(kind, value)
+        return coerce(kind, value)
     holder = value
     for step in path[:-1]:
         holder = holder[step]
-    holder[path[-1]] = coerced(kind, holder[path[-1]])
+    holder[path[-1]] = coerce(kind, holder[path[-1]])
     return value
 
 

@@ -227,6 +227,11 @@ class Settings:
         False,
         "offer the action set: only where ecallmgr passes on names that the switches understand",
     )
+    kick_all_with_slash: bool = _row(
+        "boolean",
+        True,
+        "PUT …/participants/ with nobody's id kicks everybody, as in Kazoo; off: a 400",
+    )
     channel_query_category: str = _row(
         "choice",
         "call_event",

@@ -183,7 +183,7 @@ def test_e18_errors() -> None:
     ("key", "value"),
     [
         ("caller_id_number", "1' hup all"),
-        ("caller_id_number", "1 2"),
+        ("caller_id_number", "1 x 2"),
         ("caller_id_name", "a\nb"),
         ("outbound_call_id", "x}y{"),
         ("outbound_call_id", "a,b"),
@@ -219,3 +219,10 @@ def test_a_dial_has_a_hundred_endpoints() -> None:
     forward = {"enabled": True, "number": "2600", "substitute": False}
     forwarded = {"name": "x", "sip": {"username": "x"}, "call_forward": forward}
     assert refused({"data": {"action": "dial", "endpoints": [forwarded] * 51}}) == too_many
+
+
+def test_a_shown_number_as_people_write_it() -> None:
+    """What carries nothing is taken off; what is no number stays as it is."""
+    for given, shown in [("+1 (415) 555-0100", "+14155550100"), ("tel:5551212", "5551212"), ("ann", "ann")]:
+        plan = dialled({"action": "dial", "data": {"endpoints": ["1001"], "caller_id_number": given}})
+        assert plan.message("local").body["Caller-ID-Number"] == shown

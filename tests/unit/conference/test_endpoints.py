@@ -613,7 +613,7 @@ def test_no_element_is_lost_twice() -> None:
     assert len(resolved(D2, D2).endpoints) == 2
 
 
-@pytest.mark.parametrize("element", ["", " ", "SIP:bob@h", "sips:bob@h", 5, None, True, ["1000"], 1.5])
+@pytest.mark.parametrize("element", ["", " ", "SIPX:bob@h", "bob@h", 5, None, True, ["1000"], 1.5])
 def test_nonsense_is_an_error_not_a_crash(element: Any) -> None:
     """What is no text, or an empty one, is told like a bad number."""
     assert resolved(element).errors["data.endpoints.1"] == {"enum": {"message": NOT_AN_ENDPOINT}}
@@ -978,3 +978,14 @@ def test_a_long_name_keeps_nobody_from_being_called(config: EndpointConfig | Non
     device = {**DOCUMENTS[D2], "name": long}
     found = resolved(*[D2] * 100, more={D2: device}, config=config)
     assert (found.errors, len(found.endpoints)) == ({}, 100)
+
+
+def test_written_for_people() -> None:
+    """Numbers with what people put between the digits, and SIP addresses in any case, are dialled as such."""
+    found = resolved("+1 (415) 555-0100", "tel:+44-20-7946-0958", "SIPS:bob@example.com")
+    assert found.errors == {}
+    sip, tel, number = found.endpoints
+    assert (number["Route"], number["To-DID"]) == ("+14155550100", "+14155550100")
+    assert number["Custom-Channel-Vars"]["Request-URI"].startswith("+14155550100@")
+    assert tel["Route"] == "+442079460958"
+    assert (sip["Route"], sip["SIP-Transport"]) == ("sips:bob@example.com", "tls")

@@ -45,8 +45,8 @@ def test_blank_after_the_scheme() -> None:
         "sip:a@b,sip:c@d",
         "sip:bob@h:0",
         "sip:bob@h:99999",
-        "SIP:bob@h",
-        "sips:bob@h",
+        "SIPX:bob@h",
+        "sips",
         "bob@h",
         "sip:bob@h\n",
         "sip:bob@h'",
@@ -79,3 +79,12 @@ def test_what_is_valid_is_harmless(text: str) -> None:
     if uri is not None:
         assert not set(uri.route) & set(" \t\r\n'\",{}[]<>|\\`$^!")
         assert uri.route.isprintable()
+
+
+@pytest.mark.parametrize("scheme", ["SIP:", "Sip:", "sIPs:", "SIPS: "])
+def test_schemes_in_any_case(scheme: str) -> None:
+    """A scheme is one in any case; what is dialled has it in small letters, and ``sips`` is over TLS."""
+    uri = parse_sip_uri(f"{scheme}bob@h")
+    assert uri is not None
+    assert uri.route == f"{scheme.strip().lower()}bob@h"
+    assert uri.is_secure is scheme.lower().startswith("sips")

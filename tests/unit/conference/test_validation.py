@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft4Validator
 
 from crossbar_conferences import resources
-from crossbar_conferences.conference.validation import MAX_ERRORS, validate
+from crossbar_conferences.conference.validation import MAX_ERRORS, validate, validate_action
 
 _SCHEMAS = ["conferences", "conferences.profile", "conferences.email_invite", "metaflows.relate", "devices"]
 
@@ -218,3 +218,25 @@ def test_validating_twice_changes_nothing(value: Any) -> None:
     if not first.errors:
         second = validate("conferences", first.value)
         assert second == first
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ({"ids": ["2", 3]}, {"ids": [2, 3]}),
+        ({"where": {"moderator": "false", "speak": "true"}}, {"where": {"moderator": False, "speak": True}}),
+        ({"ids": [2]}, {"ids": [2]}),
+    ],
+)
+def test_an_action_with_values_as_text(given: Any, read: Any) -> None:
+    """Whole numbers, yes and no may be written as text in the payload of an action."""
+    found = validate_action("conferences.actions.participants", given)
+    assert (found.errors, found.value) == ({}, read)
+
+
+@pytest.mark.parametrize("wrong", ["2.7", "", " 2", "0x2", "two", 2.7, True, None, ["2"], "true"])
+def test_an_action_never_rounds(wrong: Any) -> None:
+    """What is no whole number names nobody, and is told as it came."""
+    found = validate_action("conferences.actions.participants", {"ids": ["3", wrong]})
+    assert set(found.errors) == {"ids.0", "ids.1"}
+    assert found.value == {"ids": ["3", wrong]}

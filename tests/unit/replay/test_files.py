@@ -105,6 +105,8 @@ def test_rows_and_fixtures_agree() -> None:
         "many-numbers",
         "no-request",
         "not-taken",
+        "numbers-written",
+        "participant-names",
         "participant-unknown",
         "participants-missing-flag",
         "presence-realm",
@@ -116,6 +118,7 @@ def test_rows_and_fixtures_agree() -> None:
         "socket-restrictions",
         "socket-token",
         "too-much-in-hand",
+        "values-as-text",
         "vars-core",
     }
 
