@@ -1,4 +1,4 @@
-"""Puts RabbitMQ and HAProxy (Debian) and PouchDB Server (npm, pinned) on the machine, once."""
+"""Puts RabbitMQ, HAProxy, nginx, Chromium (Debian) and PouchDB Server (npm, pinned) on the machine, once."""
 
 from __future__ import annotations
 
@@ -57,24 +57,39 @@ def ensure_rabbitmq() -> Path:
 
 
 def ensure_haproxy() -> Path:
-    """The HAProxy program, installed from Debian when it is not there; only tests need it."""
+    """The HAProxy program, as the other programs of Debian's here; only tests need them."""
+    return _ensure("haproxy", "haproxy")
+
+
+def ensure_nginx() -> Path:
+    """The nginx program."""
+    return _ensure("nginx", "nginx")
+
+
+def ensure_chromium() -> Path:
+    """The browser Chromium."""
+    return _ensure("chromium", "chromium")
+
+
+def _ensure(name: str, package: str) -> Path:
+    """A program, installed from Debian when it is not there."""
     with _one_at_a_time():
-        found = _haproxy()
+        found = _program(name)
         if found is None:
             if os.geteuid() != 0 or shutil.which("apt-get") is None:
-                raise InstallFailed("HAProxy is missing: install haproxy")
+                raise InstallFailed(f"{name} is missing: install {package}")
             with _no_service_start():
                 _run("apt-get", "update", "-q")
-                _run("apt-get", "install", "-q", "-y", "--no-install-recommends", "haproxy")
-            found = _haproxy()
+                _run("apt-get", "install", "-q", "-y", "--no-install-recommends", package)
+            found = _program(name)
     if found is None:
-        raise InstallFailed("haproxy was installed, but its program is not where it should be")
+        raise InstallFailed(f"{package} was installed, but its program is not where it should be")
     return found
 
 
-def _haproxy() -> Path | None:
-    # Debian has it where only root looks.
-    found = shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+def _program(name: str) -> Path | None:
+    # Debian has some where only root looks.
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     return Path(found) if found else None
 
 

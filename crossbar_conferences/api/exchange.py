@@ -63,6 +63,8 @@ class Exchange:
     headers: Mapping[str, str]
     client_ip: str
     request_id: str
+    #: Of all its lines; ``None`` without one.
+    accept: str | None = None
     #: ``data`` of the request envelope: an object, or an array.
     data: Any = field(default_factory=dict)
     #: The whole request envelope, top-level keys normalised.

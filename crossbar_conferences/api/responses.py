@@ -110,7 +110,8 @@ def _csv_response(exchange: Exchange, headers: dict[str, str]) -> web.Response:
     # One object is a table of one line, as in Kazoo.
     rows = [row for row in (shown if isinstance(shown, list) else [shown]) if isinstance(row, Mapping)]
     if not any(rows):
-        return web.Response(status=204)
+        # To a page of another origin an answer without CORS headers is a failure.
+        return web.Response(status=204, headers=plain_headers(exchange))
     headers["content-type"] = "text/csv"
     name = _file_name(exchange)
     headers["content-disposition"] = f'attachment; filename="{name}"'

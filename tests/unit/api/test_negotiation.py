@@ -18,6 +18,10 @@ from crossbar_conferences.api.negotiation import check_preconditions, choose, co
         "application/x-json",
         "application/*",
         "text/html, application/json;q=0.1",
+        "text/html, image/png, *; q=.3, */*; q=.3",
+        "text/html;q=.9, application/json;q=.1,",
+        "*;q=.1",
+        ", ,",
     ],
 )
 def test_json_is_given_to_whoever_takes_it(accept: str | None) -> None:
@@ -26,13 +30,23 @@ def test_json_is_given_to_whoever_takes_it(accept: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("accept", "status"), [("text/html", 406), ("not a type", 400), ("application/json;q=0", 406)]
+    "accept", ["text/html", "application/json;q=0", "application/json;q=.000", "*/json", "*;q=0, text/html"]
 )
-def test_what_cannot_be_given_is_refused(accept: str, status: int) -> None:
-    """A type that does not exist here is a 406, a broken header a 400 (recorded)."""
+def test_what_cannot_be_given_is_refused(accept: str) -> None:
+    """A type that does not exist here is a 406 without a body (recorded)."""
     with pytest.raises(ApiError) as caught:
         choose(accept, None)
-    assert (caught.value.entry.status, caught.value.entry.empty) == (status, True)
+    assert (caught.value.entry.status, caught.value.entry.empty) == (406, True)
+
+
+@pytest.mark.parametrize("accept", ["not a type", "*", "application/json, text/csv;", "a/b;q=7" + "x" * 4000])
+def test_what_cannot_be_read_is_named(accept: str) -> None:
+    """A broken header is a 400 that says which one, with the beginning of what it said."""
+    for override in (None, "a/b c"):
+        with pytest.raises(ApiError) as caught:
+            choose(accept, override)
+        assert caught.value.entry.status == 400
+        assert caught.value.data["Accept"]["invalid"]["value"] == (override or accept)[:256]
 
 
 def test_csv_is_given_by_header_and_by_parameter() -> None:
