@@ -25,6 +25,7 @@ PROGRAMS = {
     "cp",
     "curl",
     "haproxy",
+    "nginx",
     "journalctl",
     "ln",
     "make",
