@@ -95,6 +95,8 @@ class Exchange:
     account: Mapping[str, Any] | None = None
     negotiated: bool = False
     wants_csv: bool = False
+    #: Whether CSV says, with a mark at its beginning too, that it is UTF-8.
+    marks_csv: bool = False
     consumed: int = 0
     remaining: int = 0
     answer: Answer = field(default_factory=Answer)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 
-from .accept import read
+from .accept import MediaRange, read
 from .errors import ApiError, malformed_header
 
 #: Every verb that the server knows; another one is a 501.
@@ -46,9 +46,10 @@ _LANGUAGE = re.compile(r"^(\*|[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*)$")
 
 @dataclass(frozen=True, slots=True)
 class Representation:
-    """What will be sent: JSON, or CSV of a list."""
+    """What will be sent: JSON, or CSV of a list; ``marked``: CSV that says that it is UTF-8."""
 
     csv: bool = False
+    marked: bool = False
 
 
 def is_cors_request(headers: Mapping[str, str]) -> bool:
@@ -97,8 +98,15 @@ def choose(accept: str | None, override: str | None) -> Representation:
         if one.name in (*_JSON_TYPES, "*/*", "application/*"):
             return Representation()
         if one.name in (*_CSV_TYPES, "text/*"):
-            return Representation(csv=True)
+            return Representation(csv=True, marked=_is_for_spreadsheet(one))
     raise ApiError("not_acceptable")
+
+
+def _is_for_spreadsheet(one: MediaRange) -> bool:
+    # RFC 4180's two parameters. Kazoo's bytes go to who asks for CSV alone.
+    parameters = one.parameters
+    says_utf8 = parameters.get("charset", "").lower() in ("utf-8", "utf8")
+    return one.name == "text/csv" and says_utf8 and parameters.get("header", "").lower() == "present"
 
 
 def language(header: str | None) -> str:

@@ -172,7 +172,8 @@ class Pipeline:
         recall = self.recalls.get(route.name) if route is not None else None
         if recall is None:
             return None
-        exchange.wants_csv = negotiation.choose(exchange.accept, None).csv
+        representation = negotiation.choose(exchange.accept, None)
+        exchange.wants_csv, exchange.marks_csv = representation.csv, representation.marked
         if not recall(exchange):
             return None
         exchange.negotiated = True
@@ -216,6 +217,7 @@ class Pipeline:
             else negotiation.Representation()
         )
         exchange.wants_csv = representation.csv
+        exchange.marks_csv = representation.marked or exchange.flag("csv_bom")
         exchange.negotiated = True
         if exchange.identity is not None:
             place.claim(exchange.identity.share)

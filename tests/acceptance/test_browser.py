@@ -118,6 +118,15 @@ async def test_downloads_a_calendar_file(seen: Mapping[str, Step]) -> None:
     assert calendar["text"].startswith("BEGIN:VCALENDAR\r\n")
 
 
+async def test_reads_csv(seen: Mapping[str, Step]) -> None:
+    """With the mark that a spreadsheet needs; an empty list is no failure."""
+    spreadsheet, empty = seen["csv"]["spreadsheet"], seen["csv"]["empty"]
+    assert spreadsheet["headers"]["content-type"] == "text/csv; charset=utf-8"
+    assert spreadsheet["headers"]["content-disposition"].startswith("attachment; filename=")
+    assert spreadsheet["text"].startswith('\ufeff"') and NAME in spreadsheet["text"]
+    assert (empty["status"], empty["text"]) == (204, "")
+
+
 async def test_reads_what_was_refused(seen: Mapping[str, Step]) -> None:
     """Errors are answers too: with their status, and their words where they have any."""
     refused = seen["refused"]

@@ -57,6 +57,30 @@ def test_csv_is_given_by_header_and_by_parameter() -> None:
 
 
 @pytest.mark.parametrize(
+    ("accept", "marked"),
+    [
+        ("text/csv; header=present; charset=utf-8", True),
+        ('text/csv;charset="UTF-8";Header=PRESENT;q=.5, */*;q=.1', True),
+        ("text/html, text/csv;header=present;charset=utf8", True),
+        ("text/csv", False),
+        ("text/csv; charset=utf-8", False),
+        ("text/csv; header=present", False),
+        ("text/csv; header=absent; charset=utf-8", False),
+        ("text/csv; header=present; charset=iso-8859-1", False),
+        ("application/octet-stream; header=present; charset=utf-8", False),
+        ("text/*; header=present; charset=utf-8", False),
+        # What is better is given, whatever is said of the other.
+        ("text/csv, text/csv; header=present; charset=utf-8; q=.5", False),
+    ],
+)
+def test_csv_is_marked_for_who_says_so(accept: str, marked: bool) -> None:
+    """With both parameters of text/csv; all others get Kazoo's bytes."""
+    for asked in ((accept, None), ("application/json", accept)):
+        representation = choose(*asked)
+        assert (representation.csv, representation.marked) == (True, marked)
+
+
+@pytest.mark.parametrize(
     ("header", "expected"),
     [(None, "en"), ("de-DE, de;q=0.9", "de-de"), ("*", "en"), ("fr;q=0.2, it;q=0.8", "it"), ("§", "en")],
 )
