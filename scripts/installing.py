@@ -17,6 +17,7 @@ STATE = REPOSITORY / ".services"
 POUCHDB_MANIFEST = Path(__file__).resolve().parent / "pouchdb"
 POLICY = Path("/usr/sbin/policy-rc.d")
 INSTALL_SECONDS = 900
+LOCK_SECONDS = 300
 
 
 class InstallFailed(Exception):
@@ -41,8 +42,7 @@ def ensure_rabbitmq() -> Path:
                 raise InstallFailed("RabbitMQ is missing: install rabbitmq-server, or set AMQP_URL")
             before = _brokers()
             with _no_service_start():
-                _run("apt-get", "update", "-q")
-                _run("apt-get", "install", "-q", "-y", "--no-install-recommends", "rabbitmq-server")
+                _install("rabbitmq-server")
             # A policy of the machine's own may have let the package start its broker. That one
             # exists because of us and would hold the standard ports, so it goes.
             if _brokers() - before:
@@ -79,8 +79,7 @@ def _ensure(name: str, package: str) -> Path:
             if os.geteuid() != 0 or shutil.which("apt-get") is None:
                 raise InstallFailed(f"{name} is missing: install {package}")
             with _no_service_start():
-                _run("apt-get", "update", "-q")
-                _run("apt-get", "install", "-q", "-y", "--no-install-recommends", package)
+                _install(package)
             found = _program(name)
     if found is None:
         raise InstallFailed(f"{package} was installed, but its program is not where it should be")
@@ -110,6 +109,13 @@ def ensure_pouchdb() -> Path:
             _run("npm", "ci", "--omit=optional", "--no-audit", "--no-fund", "--loglevel=error", cwd=folder)
             done.touch()
     return folder / "node_modules" / "pouchdb-server" / "bin" / "pouchdb-server"
+
+
+def _install(package: str) -> None:
+    # Whoever else installs something on this machine is waited for.
+    wait = ("-o", f"DPkg::Lock::Timeout={LOCK_SECONDS}")
+    _run("apt-get", "update", "-q", *wait)
+    _run("apt-get", "install", "-q", "-y", "--no-install-recommends", *wait, package)
 
 
 def _run(*command: str, cwd: Path | None = None) -> None:

@@ -6,6 +6,7 @@ see, and the tests look at that.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +22,7 @@ from tests.support.house import House, embedded_house, real_house
 PAGE = Path(__file__).parent / "pages" / "other_origin.html"
 NAME = "Büro „Ωmega“"
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
 
 Step = Mapping[str, Any]
 
@@ -47,7 +48,9 @@ async def found(
     folder = tmp_path_factory.mktemp("browser")
     async with embedded_house() as memory, real_house(couchdb_url, amqp_url) as real:
         targets = {"embedded": await given(memory), "real": await given(real)}
-        return await run_page(ensure_chromium(), PAGE, targets, folder)
+        # Where it is missing, that takes minutes.
+        browser = await asyncio.to_thread(ensure_chromium)
+        return await run_page(browser, PAGE, targets, folder)
 
 
 @pytest.fixture(params=["embedded", "real"])
