@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_UNFINISHED: Final = re.compile(rb"[A-Z]{3,16} [^\r\n]*\r?")
+#: Empty lines before it are left out (RFC 9112, 2.2).
+_UNFINISHED: Final = re.compile(rb"[\r\n]*[A-Z]{3,16} [^\r\n]*\r?")
 #: Where the target stands. Nothing else that a client says begins like this: a header has a colon first.
-_LINE: Final = re.compile(rb"[A-Z]{3,16} ([^ \r\n]+) HTTP/[0-9]\.[0-9]\r?\n")
+_LINE: Final = re.compile(rb"[\r\n]*[A-Z]{3,16} ([^ \r\n]+) HTTP/[0-9]\.[0-9]\r?\n")
 _BEYOND: Final = re.compile(rb"[\x80-\xff]")
 
 

@@ -91,11 +91,13 @@ async def site(haproxy: Path, tmp_path: Path) -> AsyncIterator[Site]:
 
 
 @asynccontextmanager
-async def running(haproxy: Path, environment: Mapping[str, str], log: Path) -> AsyncIterator[None]:
+async def running(
+    haproxy: Path, environment: Mapping[str, str], log: Path, config: Path = CONFIG
+) -> AsyncIterator[None]:
     """HAProxy with our configuration; what it says is in a file."""
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            *(str(haproxy), "-db", "-f", str(CONFIG)),
+            *(str(haproxy), "-db", "-f", str(config)),
             env={**os.environ, **environment},
             stdout=output,
             stderr=output,
@@ -279,7 +281,7 @@ async def test_routes(
 @pytest.fixture
 async def sides(request: pytest.FixtureRequest, haproxy: Path, tmp_path: Path) -> AsyncIterator[Sides]:
     """HAProxy with our configuration, and what more of it a parameter says, before two servers that keep
-    what they are asked."""
+    what they are asked. ``BYTES``: with the line that lets bytes beyond ASCII through."""
     sidecar, crossbar, bind = Side("sidecar"), Side("crossbar"), free_port()
     servers = [await asyncio.start_server(side.serve, "127.0.0.1", 0) for side in (sidecar, crossbar)]
     at = [f"127.0.0.1:{server.sockets[0].getsockname()[1]}" for server in servers]
@@ -290,7 +292,10 @@ async def sides(request: pytest.FixtureRequest, haproxy: Path, tmp_path: Path) -
         "CROSSBAR": at[1],
         **getattr(request, "param", {}),
     }
-    async with running(haproxy, environment, tmp_path / "haproxy.log"), asyncio.timeout(PATIENCE):
+    config = tmp_path / "haproxy.cfg"
+    text = CONFIG.read_text("utf-8")
+    config.write_text(text.replace("#option", "option") if "BYTES" in environment else text, "utf-8")
+    async with running(haproxy, environment, tmp_path / "haproxy.log", config), asyncio.timeout(PATIENCE):
         made = Sides(bind, sidecar, crossbar)
         while True:
             with suppress(OSError):
@@ -303,6 +308,7 @@ async def sides(request: pytest.FixtureRequest, haproxy: Path, tmp_path: Path) -
         await server.wait_closed()
 
 
+@pytest.mark.parametrize("sides", [{}, {"BYTES": "yes"}], indirect=True, ids=["as it is", "bytes"])
 async def test_no_spelling_brings_a_conference_to_crossbar(sides: Sides) -> None:
     """Whatever crossbar might take for a path of conferences reaches the sidecar, or is a 400."""
     for target in SPELLINGS:
@@ -344,6 +350,15 @@ async def test_random_spellings(sides: Sides) -> None:
     got = [target for target, _ in sides.crossbar.asked]
     assert len(got) > 20
     assert [target for target in got if is_for_conferences(target)] == []
+
+
+@pytest.mark.parametrize(
+    ("sides", "by"), [({}, ["400", "400"]), ({"BYTES": "yes"}, ["sidecar", "crossbar"])], indirect=["sides"]
+)
+async def test_bytes_beyond_ascii_where_the_operator_says_so(sides: Sides, by: list[str]) -> None:
+    """Refused by HAProxy itself otherwise."""
+    paths = [f"/v2/accounts/{A}/{name}?filter_name=B\xc3\xbcro" for name in ("conferences", "devices")]
+    assert [await sides.ask(path) for path in paths] == by
 
 
 @pytest.mark.parametrize("target", ["v2/conferences", "kazoo/v2/conferences", "?x", "#/v2"])

@@ -188,7 +188,8 @@ async def test_a_connection_may_be_used_again(sidecar: Sidecar) -> None:
     target = f"{sidecar.path()}?filter_name={NAME.replace(' ', '+')}&fields=%5B%22id%22%5D"
     async with raw(sidecar) as client:
         for _ in range(3):
-            client.say(head(sidecar, "GET", target, close=False))
+            # Some clients of old end a request with an empty line too many.
+            client.say(head(sidecar, "GET", target, close=False) + b"\r\n")
             await asyncio.sleep(0.05)
         client.say(head(sidecar, "GET", target))
         answer = await client.answer()

@@ -13,6 +13,7 @@ def test_a_target_is_encoded() -> None:
     line = "PUT http://h/Bü?ß=%C3é#ö HTTP/1.1".encode()
     assert encoded(line + rest) == b"PUT http://h/B%C3%BC?%C3%9F=%C3%C3%A9#%C3%B6 HTTP/1.1" + rest
     assert encoded(b"GET /?\xff\x80 HTTP/1.0\n") == b"GET /?%FF%80 HTTP/1.0\n"
+    assert encoded(b"\r\n\nGET /\xff HTTP/1.1\r\n") == b"\r\n\nGET /%FF HTTP/1.1\r\n"
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,9 @@ def test_everything_else_stays(data: bytes) -> None:
         (b"GET /\xc3\xbc HTTP/1.", True),
         (b"GET / HTTP/1.1\r", True),
         (b"GET / HTTP/1.1\r\n", False),
+        (b"\r\nGET /", True),
         (b"GE", False),
+        (b"\r\n", False),
         (b"", False),
         (b"\x16\x03\x01 ", False),
         (b"Host: x", False),
