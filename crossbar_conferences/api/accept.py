@@ -30,7 +30,7 @@ _MEMBER: Final = re.compile(
     r"[ \t]*(?:,|\Z)"
 )
 _BETWEEN: Final = re.compile(r"[ \t,]*")
-_PAIR: Final = re.compile(rf"({_TOKEN})=({_QUOTED}|(?:{_TOKEN})?)")
+_PAIR: Final = re.compile(rf"{_NEXT}({_TOKEN})=({_QUOTED}|(?:{_TOKEN})?)")
 
 #: Longer ones are read each time: what is remembered is bounded.
 _SHORT: Final = 512
@@ -81,7 +81,11 @@ def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
 
 def _media_range(member: re.Match[str]) -> MediaRange:
     kind, subtype, parameters, weight = member.groups()
-    pairs = {name.lower(): _unquoted(value) for name, value in _PAIR.findall(parameters)}
+    pairs: dict[str, str] = {}
+    at = 0
+    while (pair := _PAIR.match(parameters, at)) is not None:
+        pairs[pair[1].lower()] = _unquoted(pair[2])
+        at = pair.end()
     quality = 1.0 if weight is None else float(f"0{weight}")
     return MediaRange((kind or "*").lower(), (subtype or "*").lower(), MappingProxyType(pairs), quality)
 

@@ -126,7 +126,7 @@ class _Connection(Unsniffed):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came; called by the event loop."""
-        if data and self._may_begin():
+        if data and (self._held or self._may_begin()):
             data, self._held = self._held + data, b""
             if len(data) <= self._longest_line and is_unfinished(data):
                 self._held = data
