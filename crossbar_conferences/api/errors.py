@@ -143,9 +143,8 @@ def validation_error(errors: Mapping[str, Any]) -> ApiError:
 
 
 def malformed_header(name: str, value: str) -> ApiError:
-    """400: a header that has a form, and not this one."""
-    message = "the header cannot be read"
-    return validation_error({name: {"invalid": {"message": message, "value": value[:256]}}})
+    """400: a header, or the parameter in its place, that has a form, and not this one."""
+    return validation_error({name: {"invalid": {"message": "it cannot be read", "value": value[:256]}}})
 
 
 def bad_identifier(cause: str) -> ApiError:

@@ -80,20 +80,21 @@ def cors_headers(allowed: tuple[str, ...] | None) -> Mapping[str, str]:
 def choose(accept: str | None, override: str | None) -> Representation:
     """The representation for an Accept header, or for ``?accept=`` on a GET, which wins.
 
-    Raises `ApiError`: 406 when nothing fits, 400 when the header cannot be read.
+    Raises `ApiError`: 406 when nothing fits, 400 when it cannot be read.
     """
+    name = "Accept"
     if override:
         if override in ("csv", *_CSV_TYPES):
             return Representation(csv=True)
         if override in ("json", *_JSON_TYPES):
             return Representation()
-        accept = override if "/" in override else accept
+        name, accept = ("accept", override) if "/" in override else (name, accept)
     if accept is None or not accept.strip(" \t,"):
         return Representation()
     try:
         wanted = read(accept)
     except ValueError:
-        raise malformed_header("Accept", accept) from None
+        raise malformed_header(name, accept) from None
     for one in wanted:
         if one.name in (*_JSON_TYPES, "*/*", "application/*"):
             return Representation()

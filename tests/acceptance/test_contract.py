@@ -487,7 +487,7 @@ async def test_headers_that_cannot_be_read_are_named(house: House) -> None:
     ):
         answer = await house.get(house.path(made), headers={name: value})
         assert check(answer, "GET") is CATALOGUE["validation_error"]
-        assert answer.errors == {name: {"invalid": {"message": "the header cannot be read", "value": value}}}
+        assert answer.errors == {name: {"invalid": {"message": "it cannot be read", "value": value}}}
     url, token = house.service.base_url + house.path(made), ("X-Auth-Token", house.tokens["boss"])
     for last, status in (("application/json;q=.1", 200), ("*", 400)):
         lines = CIMultiDict([token, ("Accept", "text/html"), ("Accept", ","), ("Accept", last)])

@@ -41,12 +41,13 @@ def test_what_cannot_be_given_is_refused(accept: str) -> None:
 
 @pytest.mark.parametrize("accept", ["not a type", "*", "application/json, text/csv;", "a/b;q=7" + "x" * 4000])
 def test_what_cannot_be_read_is_named(accept: str) -> None:
-    """A broken header is a 400 that says which one, with the beginning of what it said."""
-    for override in (None, "a/b c"):
+    """A broken header is a 400 that says which one, with the beginning of what it said; so is the parameter
+    in its place."""
+    for name, override in (("Accept", None), ("accept", "a/b c")):
         with pytest.raises(ApiError) as caught:
             choose(accept, override)
         assert caught.value.entry.status == 400
-        assert caught.value.data["Accept"]["invalid"]["value"] == (override or accept)[:256]
+        assert caught.value.data[name]["invalid"]["value"] == (override or accept)[:256]
 
 
 def test_csv_is_given_by_header_and_by_parameter() -> None:
