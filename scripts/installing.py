@@ -1,4 +1,4 @@
-"""Puts RabbitMQ and HAProxy (Debian) and PouchDB Server (npm, pinned) on the machine, once."""
+"""Puts RabbitMQ, HAProxy, nginx, Chromium (Debian) and PouchDB Server (npm, pinned) on the machine, once."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ STATE = REPOSITORY / ".services"
 POUCHDB_MANIFEST = Path(__file__).resolve().parent / "pouchdb"
 POLICY = Path("/usr/sbin/policy-rc.d")
 INSTALL_SECONDS = 900
+LOCK_SECONDS = 300
 
 
 class InstallFailed(Exception):
@@ -41,8 +42,7 @@ def ensure_rabbitmq() -> Path:
                 raise InstallFailed("RabbitMQ is missing: install rabbitmq-server, or set AMQP_URL")
             before = _brokers()
             with _no_service_start():
-                _run("apt-get", "update", "-q")
-                _run("apt-get", "install", "-q", "-y", "--no-install-recommends", "rabbitmq-server")
+                _install("rabbitmq-server")
             # A policy of the machine's own may have let the package start its broker. That one
             # exists because of us and would hold the standard ports, so it goes.
             if _brokers() - before:
@@ -57,24 +57,38 @@ def ensure_rabbitmq() -> Path:
 
 
 def ensure_haproxy() -> Path:
-    """The HAProxy program, installed from Debian when it is not there; only tests need it."""
+    """The HAProxy program, as the other programs of Debian's here; only tests need them."""
+    return _ensure("haproxy", "haproxy")
+
+
+def ensure_nginx() -> Path:
+    """The nginx program."""
+    return _ensure("nginx", "nginx")
+
+
+def ensure_chromium() -> Path:
+    """The browser Chromium."""
+    return _ensure("chromium", "chromium")
+
+
+def _ensure(name: str, package: str) -> Path:
+    """A program, installed from Debian when it is not there."""
     with _one_at_a_time():
-        found = _haproxy()
+        found = _program(name)
         if found is None:
             if os.geteuid() != 0 or shutil.which("apt-get") is None:
-                raise InstallFailed("HAProxy is missing: install haproxy")
+                raise InstallFailed(f"{name} is missing: install {package}")
             with _no_service_start():
-                _run("apt-get", "update", "-q")
-                _run("apt-get", "install", "-q", "-y", "--no-install-recommends", "haproxy")
-            found = _haproxy()
+                _install(package)
+            found = _program(name)
     if found is None:
-        raise InstallFailed("haproxy was installed, but its program is not where it should be")
+        raise InstallFailed(f"{package} was installed, but its program is not where it should be")
     return found
 
 
-def _haproxy() -> Path | None:
-    # Debian has it where only root looks.
-    found = shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+def _program(name: str) -> Path | None:
+    # Debian has some where only root looks.
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     return Path(found) if found else None
 
 
@@ -95,6 +109,13 @@ def ensure_pouchdb() -> Path:
             _run("npm", "ci", "--omit=optional", "--no-audit", "--no-fund", "--loglevel=error", cwd=folder)
             done.touch()
     return folder / "node_modules" / "pouchdb-server" / "bin" / "pouchdb-server"
+
+
+def _install(package: str) -> None:
+    # Whoever else installs something on this machine is waited for.
+    wait = ("-o", f"DPkg::Lock::Timeout={LOCK_SECONDS}")
+    _run("apt-get", "update", "-q", *wait)
+    _run("apt-get", "install", "-q", "-y", "--no-install-recommends", *wait, package)
 
 
 def _run(*command: str, cwd: Path | None = None) -> None:

@@ -28,8 +28,7 @@ class Entry:
 
 
 _ENTRIES = (
-    Entry("validation_error", 400, "validation error", "the body or a parameter breaks a rule"),
-    Entry("malformed_header", 400, "", "Accept, If-Match or If-None-Match cannot be read", empty=True),
+    Entry("validation_error", 400, "validation error", "the body, a parameter or a header breaks a rule"),
     Entry("malformed_request", 400, "bad request", "what came is no HTTP request, or too long for one"),
     Entry("invalid_credentials", 401, "invalid_credentials", "no token, or one that is not valid"),
     Entry("invalid_account", 401, "invalid credentials", "the account id in the path is not an account"),
@@ -147,6 +146,11 @@ class ApiError(CrossbarConferencesError):
 def validation_error(errors: Mapping[str, Any]) -> ApiError:
     """400: ``errors`` is a map of path to rule to details (http.md 5.1)."""
     return ApiError("validation_error", dict(errors))
+
+
+def malformed_header(name: str, value: str) -> ApiError:
+    """400: a header, or the parameter in its place, that has a form, and not this one."""
+    return validation_error({name: {"invalid": {"message": "it cannot be read", "value": value[:256]}}})
 
 
 def bad_identifier(cause: str) -> ApiError:

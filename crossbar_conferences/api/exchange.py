@@ -63,6 +63,8 @@ class Exchange:
     headers: Mapping[str, str]
     client_ip: str
     request_id: str
+    #: Of all its lines; ``None`` without one.
+    accept: str | None = None
     #: ``data`` of the request envelope: an object, or an array.
     data: Any = field(default_factory=dict)
     #: The whole request envelope, top-level keys normalised.
@@ -95,6 +97,8 @@ class Exchange:
     account: Mapping[str, Any] | None = None
     negotiated: bool = False
     wants_csv: bool = False
+    #: Whether CSV says, with a mark at its beginning too, that it is UTF-8.
+    marks_csv: bool = False
     consumed: int = 0
     remaining: int = 0
     answer: Answer = field(default_factory=Answer)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 
-from .errors import ApiError
+from .accept import MediaRange, read
+from .errors import ApiError, malformed_header
 
 #: Every verb that the server knows; another one is a 501.
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -21,16 +22,23 @@ ALL_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 EXPIRED = "Fri, 01 Jan 1999 00:00:00 GMT"
 
+#: What a page of another origin may send: Kazoo's list, and what else is read here.
+#: tests/unit/api/test_cors.py compares both lists with the code.
 _ALLOW_HEADERS = (
     "content-type, depth, user-agent, x-http-method-override, x-file-size, x-requested-with, "
-    "if-modified-since, x-file-name, cache-control, x-auth-token, x-kazoo-cluster-id, if-match, authorization"
+    "if-modified-since, x-file-name, cache-control, x-auth-token, x-kazoo-cluster-id, if-match, "
+    "authorization, accept, accept-language, content-encoding, idempotency-key, if-none-match, "
+    "last-event-id, x-auth-account-id, x-pretty-print, x-request-id"
 )
-_EXPOSE_HEADERS = "content-type, x-auth-token, x-request-id, x-kazoo-cluster-id, location, etag"
+#: What it may see beside what browsers show anyway: Kazoo's list, and what else is answered here.
+_EXPOSE_HEADERS = (
+    "content-type, x-auth-token, x-request-id, x-kazoo-cluster-id, location, etag, "
+    "accept-encoding, content-disposition, idempotency-replayed, retry-after"
+)
 
 _JSON_TYPES = ("application/json", "application/x-json")
 _CSV_TYPES = ("application/octet-stream", "text/csv", "text/comma-separated-values")
 
-_MEDIA_RANGE = re.compile(r"^([!#$%&'*+.^_`|~0-9A-Za-z-]+)/([!#$%&'*+.^_`|~0-9A-Za-z-]+)$")
 _QUALITY = re.compile(r"^(0(\.\d{0,3})?|1(\.0{0,3})?)$")
 _TAG = re.compile(r'^(?:W/)?"[^"\x00-\x20\x7f]*"$')
 _LANGUAGE = re.compile(r"^(\*|[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*)$")
@@ -38,9 +46,10 @@ _LANGUAGE = re.compile(r"^(\*|[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*)$")
 
 @dataclass(frozen=True, slots=True)
 class Representation:
-    """What will be sent: JSON, or CSV of a list."""
+    """What will be sent: JSON, or CSV of a list; ``marked``: CSV that says that it is UTF-8."""
 
     csv: bool = False
+    marked: bool = False
 
 
 def is_cors_request(headers: Mapping[str, str]) -> bool:
@@ -71,23 +80,34 @@ def cors_headers(allowed: tuple[str, ...] | None) -> Mapping[str, str]:
 def choose(accept: str | None, override: str | None) -> Representation:
     """The representation for an Accept header, or for ``?accept=`` on a GET, which wins.
 
-    Raises `ApiError`: 406 when nothing fits, 400 when the header cannot be read.
+    Raises `ApiError`: 406 when nothing fits, 400 when it cannot be read.
     """
+    name = "Accept"
     if override:
         if override in ("csv", *_CSV_TYPES):
             return Representation(csv=True)
         if override in ("json", *_JSON_TYPES):
             return Representation()
-        accept = override if "/" in override else accept
-    if accept is None or not accept.strip():
+        name, accept = ("accept", override) if "/" in override else (name, accept)
+    if accept is None or not accept.strip(" \t,"):
         return Representation()
-    for kind, subtype in _by_quality(accept):
-        media_type = f"{kind}/{subtype}"
-        if media_type in _JSON_TYPES or (kind in ("*", "application") and subtype == "*"):
+    try:
+        wanted = read(accept)
+    except ValueError:
+        raise malformed_header(name, accept) from None
+    for one in wanted:
+        if one.name in (*_JSON_TYPES, "*/*", "application/*"):
             return Representation()
-        if media_type in _CSV_TYPES or media_type == "text/*":
-            return Representation(csv=True)
+        if one.name in (*_CSV_TYPES, "text/*"):
+            return Representation(csv=True, marked=_is_for_spreadsheet(one))
     raise ApiError("not_acceptable")
+
+
+def _is_for_spreadsheet(one: MediaRange) -> bool:
+    # RFC 4180's two parameters. Kazoo's bytes go to who asks for CSV alone.
+    parameters = one.parameters
+    says_utf8 = parameters.get("charset", "").lower() in ("utf-8", "utf8")
+    return one.name == "text/csv" and says_utf8 and parameters.get("header", "").lower() == "present"
 
 
 def language(header: str | None) -> str:
@@ -116,7 +136,7 @@ def check_preconditions(
     """
     if_match = headers.get("If-Match")
     if if_match is not None:
-        wanted = _tags(if_match)
+        wanted = _tags("If-Match", if_match)
         held = {tag.removeprefix("W/") for tag in (etag, *(f'"{rev}"' for rev in also_matches)) if tag}
         # A PUT has no entity to compare with: Kazoo's tag exists for the other verbs only.
         if verb == "PUT" or not held or not ("*" in wanted or held & wanted):
@@ -124,7 +144,7 @@ def check_preconditions(
     if_none_match = headers.get("If-None-Match")
     if if_none_match is None:
         return False
-    wanted = {tag.removeprefix("W/") for tag in _tags(if_none_match)}
+    wanted = {tag.removeprefix("W/") for tag in _tags("If-None-Match", if_none_match)}
     if verb == "PUT":
         return False
     matches = "*" in wanted or (etag is not None and etag.removeprefix("W/") in wanted)
@@ -137,35 +157,14 @@ def check_preconditions(
     raise ApiError("precondition_failed")
 
 
-def _by_quality(accept: str) -> list[tuple[str, str]]:
-    ranges: list[tuple[float, int, int, str, str]] = []
-    for position, part in enumerate(accept.split(",")):
-        media_range, *parameters = (piece.strip() for piece in part.split(";"))
-        match = _MEDIA_RANGE.match(media_range)
-        if match is None or (match[1] == "*" and match[2] != "*"):
-            raise ApiError("malformed_header")
-        quality = 1.0
-        for parameter in parameters:
-            name, _, value = parameter.partition("=")
-            if name.strip().lower() == "q":
-                read = _quality(value.strip())
-                if read is None:
-                    raise ApiError("malformed_header")
-                quality = read
-        specific = (match[1] != "*") + (match[2] != "*")
-        if quality > 0:
-            ranges.append((-quality, -specific, position, match[1].lower(), match[2].lower()))
-    return [(kind, subtype) for *_, kind, subtype in sorted(ranges)]
-
-
 def _quality(text: str) -> float | None:
     return float(text) if _QUALITY.match(text) else None
 
 
-def _tags(header: str) -> set[str]:
+def _tags(name: str, header: str) -> set[str]:
     if header.strip() == "*":
         return {"*"}
     tags = {part.strip() for part in header.split(",")}
     if not all(_TAG.match(tag) for tag in tags):
-        raise ApiError("malformed_header")
+        raise malformed_header(name, header)
     return tags

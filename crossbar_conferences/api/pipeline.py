@@ -37,7 +37,7 @@ from .gate import Gate
 from .listeners import HttpHandler
 from .load import Load, Place
 from .patience import Patience
-from .reception import Reception
+from .reception import Reception, target
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +62,7 @@ class Handler(Protocol):
 
 
 _WEBSOCKET = "/websocket"
+_API = "/v"
 
 #: A route that streams answers the response itself (server-sent events).
 Streamer = Callable[[Exchange, web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -93,7 +94,8 @@ class Pipeline:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request; whatever happens, with a response from the catalogue."""
-        if request.raw_path.startswith(_WEBSOCKET) and _is_websocket(request):
+        # A whole URL may be one of it too.
+        if not request.raw_path.startswith(_API) and _is_websocket(request):
             return await self.websocket(request)
         begun = time.perf_counter()
         place = self.load.place()
@@ -170,7 +172,8 @@ class Pipeline:
         recall = self.recalls.get(route.name) if route is not None else None
         if recall is None:
             return None
-        exchange.wants_csv = negotiation.choose(exchange.headers.get("Accept"), None).csv
+        representation = negotiation.choose(exchange.accept, None)
+        exchange.wants_csv, exchange.marks_csv = representation.csv, representation.marked
         if not recall(exchange):
             return None
         exchange.negotiated = True
@@ -209,13 +212,12 @@ class Pipeline:
             await self.gate.remember(exchange, match, heard)
         override = exchange.value("accept") if exchange.verb == "GET" else None
         representation = (
-            negotiation.choose(
-                exchange.headers.get("Accept"), override if isinstance(override, str) else None
-            )
+            negotiation.choose(exchange.accept, override if isinstance(override, str) else None)
             if route.name not in self.streamers
             else negotiation.Representation()
         )
         exchange.wants_csv = representation.csv
+        exchange.marks_csv = representation.marked or exchange.flag("csv_bom")
         exchange.negotiated = True
         if exchange.identity is not None:
             place.claim(exchange.identity.share)
@@ -273,4 +275,4 @@ class Pipeline:
 
 
 def _is_websocket(request: web.BaseRequest) -> bool:
-    return request.method == "GET" and request.raw_path.partition("?")[0] == _WEBSOCKET
+    return request.method == "GET" and target(request).partition("?")[0] == _WEBSOCKET

@@ -6,6 +6,7 @@ Source: http.md 1.2, 1.8, 2; data.md 8.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,6 +26,9 @@ _SHORT_PATH = 512
 
 #: Methods that no ``verb`` in the request replaces. With HEAD Kazoo answers 405, whatever is meant.
 _OWN_VERB = frozenset({"OPTIONS", "HEAD"})
+
+#: What stands before the path in a whole URL.
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?]*")
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -49,6 +53,7 @@ class Reception:
             query=query,
             repeated=repeated,
             headers=headers,
+            accept=", ".join(headers.getall("Accept")) if "Accept" in headers else None,
             client_ip=self.trusted_proxies.client(request.remote, headers.getall("X-Forwarded-For", ())),
             request_id=request_id(headers),
             verb=method,
@@ -139,10 +144,16 @@ def target(request: web.BaseRequest) -> str:
 
     A client that was told of a proxy names the whole URL (RFC 9112 3.2.2)."""
     raw = request.raw_path
+    if "#" in raw:
+        # No part of what is asked for, and left out by Kazoo's server too.
+        raw = raw.partition("#")[0]
     if raw.startswith("/"):
         return raw
-    _, scheme, rest = raw.partition("://")
-    return "/" + rest.partition("/")[2] if scheme else raw
+    whole = _URL.match(raw)
+    if whole is None:
+        return raw
+    rest = raw[whole.end() :]
+    return rest if rest.startswith("/") else "/" + rest
 
 
 def read_path(raw_path: str) -> tuple[str, tuple[str, ...]]:

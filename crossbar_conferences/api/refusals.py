@@ -1,4 +1,5 @@
-"""What the HTTP library refuses, answered and logged as everything else is.
+"""What the HTTP library refuses, answered and logged as everything else is; what it need not refuse, it gets
+in a form that it takes.
 
 Left to itself, aiohttp answers what it cannot read with a page of its own, and logs a traceback
 that shows the request. Here both say what is wrong and nothing of what was sent: a line or header
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
-from aiohttp import http_exceptions, web
+from aiohttp import StreamReader, http_exceptions, web
 from aiohttp.web_protocol import _ErrInfo
 
 from ..broker.complaints import place_of
@@ -22,6 +23,7 @@ from . import envelope, responses
 from .errors import ApiError, malformed_request
 from .exchange import Exchange
 from .reception import request_id
+from .request_line import encoded, is_unfinished
 from .sniffing import Unsniffed
 
 log = structlog.get_logger(__name__)
@@ -88,11 +90,15 @@ class Server(web.Server):
 
 
 class _Connection(Unsniffed):
-    __slots__ = ("_refuse",)
+    __slots__ = ("_body", "_held", "_longest_line", "_refuse")
 
     def __init__(self, server: Server, refuse: Refuse, **options: Any) -> None:
         super().__init__(server, **options)
         self._refuse = refuse
+        self._longest_line: int = options["max_line_size"]
+        #: Of the request that came last, and the part of a request line whose end has not come yet.
+        self._body: StreamReader | None = None
+        self._held = b""
 
     def handle_error(
         self,
@@ -120,10 +126,18 @@ class _Connection(Unsniffed):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came; called by the event loop."""
+        if data and (self._held or self._may_begin()):
+            data, self._held = self._held + data, b""
+            if len(data) <= self._longest_line and is_unfinished(data):
+                self._held = data
+                return
+            data = encoded(data)
         super().data_received(data)
         messages = self._messages
-        if messages and type(messages[-1][0]) is _ErrInfo:
-            self._break_body()
+        if messages:
+            self._body = messages[-1][1]
+            if type(messages[-1][0]) is _ErrInfo:
+                self._break_body()
 
     def eof_received(self) -> None:
         """The client says no more; called by the event loop."""
@@ -133,6 +147,12 @@ class _Connection(Unsniffed):
         request.content.set_exception(web.RequestPayloadError(_BROKEN_BODY))
         # It may still listen: the connection is kept until it has its answer.
         return True  # type: ignore[return-value]
+
+    def _may_begin(self) -> bool:
+        """Whether what comes now may be the beginning of a request: nothing of a body is awaited, and all
+        that came before was looked at."""
+        body = self._body
+        return (body is None or body.is_eof()) and not self._upgraded and not self._buffer_paused
 
     def _break_body(self) -> None:
         """What could not be read may be the body of a request that is in hand: that is told of it, since

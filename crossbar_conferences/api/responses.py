@@ -110,11 +110,16 @@ def _csv_response(exchange: Exchange, headers: dict[str, str]) -> web.Response:
     # One object is a table of one line, as in Kazoo.
     rows = [row for row in (shown if isinstance(shown, list) else [shown]) if isinstance(row, Mapping)]
     if not any(rows):
-        return web.Response(status=204)
+        # To a page of another origin an answer without CORS headers is a failure.
+        return web.Response(status=204, headers=plain_headers(exchange))
+    text = to_csv(rows)
     headers["content-type"] = "text/csv"
+    if exchange.marks_csv:
+        # Without the mark spreadsheets take letters beyond ASCII for those of their own code page.
+        headers["content-type"], text = "text/csv; charset=utf-8", "\ufeff" + text
     name = _file_name(exchange)
     headers["content-disposition"] = f'attachment; filename="{name}"'
-    return _maybe_compressed(exchange, 200, to_csv(rows).encode("utf-8", "replace"), headers)
+    return _maybe_compressed(exchange, 200, text.encode("utf-8", "replace"), headers)
 
 
 def _file_name(exchange: Exchange) -> str:

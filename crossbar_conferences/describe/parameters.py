@@ -48,6 +48,13 @@ PARAMETERS: Final[tuple[Parameter, ...]] = (
     Parameter("pretty_print", "query", "indent the answer", _FLAG),
     Parameter("jsonp", "query", "wrap the answer in a call of this function", _TEXT, verbs=("GET",)),
     Parameter("accept", "query", "the representation: json or csv", _TEXT, verbs=("GET",)),
+    Parameter(
+        "csv_bom",
+        "query",
+        "of CSV: begin with a byte order mark, and say charset=utf-8, so that spreadsheets read it as UTF-8",
+        _FLAG,
+        verbs=("GET",),
+    ),
     Parameter("X-Pretty-Print", "header", "indent the answer", _FLAG),
     Parameter("Accept-Language", "header", "echoed as the answer's language", _TEXT),
     Parameter(

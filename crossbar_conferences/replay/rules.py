@@ -119,6 +119,9 @@ LIST_HEADERS = frozenset(
     }
 )
 
+#: Of these, lists that may hold more than was recorded: what a page may send and see.
+WIDER_HEADERS = frozenset({"access-control-allow-headers", "access-control-expose-headers"})
+
 #: Headers that may not be there unless they were recorded. All others may come or not.
 NEVER_UNASKED = frozenset(
     {

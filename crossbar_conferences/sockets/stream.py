@@ -149,7 +149,13 @@ class EventStreams:
     ) -> web.StreamResponse:
         """Stream until the client goes, is too slow, may not any more, or we go."""
         response = web.StreamResponse(
-            headers={**headers, "content-type": "text/event-stream", "cache-control": "no-store"}
+            headers={
+                **headers,
+                "content-type": "text/event-stream",
+                # What is kept back until there is more of it, or is packed, comes too late.
+                "cache-control": "no-store, no-transform",
+                "x-accel-buffering": "no",
+            }
         )
         limits = self._limits
         outbox = Outbox(limits.queue, limits.queue_bytes, self._waiting, viewer.share)

@@ -195,10 +195,6 @@ async def _validation_error(house: House) -> Answer:
     return await house.put(house.path(), {"name": 1, "conference_numbers": ["x"]})
 
 
-async def _malformed_header(house: House) -> Answer:
-    return await house.get(house.path(), headers={"Accept": "nonsense"})
-
-
 async def _invalid_credentials(house: House) -> Answer:
     return await house.get(house.path(), who=None, headers=from_elsewhere())
 
@@ -474,10 +470,29 @@ async def test_every_error_of_the_catalogue_can_be_had(embedded: House, name: st
 
 async def test_empty_errors_say_cors_when_a_browser_asks(embedded: House) -> None:
     """Errors without a body have the CORS headers for whom they concern (http.md 1.7)."""
-    for headers, status in (({"Accept": "image/png"}, 406), ({"Accept": "x"}, 400)):
+    for headers, status in (({"Accept": "image/png"}, 406), ({"If-Match": '"1-a"'}, 412)):
         answer = await embedded.get(embedded.path(), headers={**headers, "Origin": "https://ui.example"})
         assert (answer.status, answer.text) == (status, "")
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
+async def test_headers_that_cannot_be_read_are_named(house: House) -> None:
+    """A 400 in the envelope, whatever the broken header holds; of several lines all count."""
+    made = await house.create()
+    for name, value in (
+        ("Accept", "*"),
+        ("Accept", "text/\xfc"),
+        ("If-Match", "x"),
+        ("If-None-Match", '"a"b'),
+    ):
+        answer = await house.get(house.path(made), headers={name: value})
+        assert check(answer, "GET") is CATALOGUE["validation_error"]
+        assert answer.errors == {name: {"invalid": {"message": "it cannot be read", "value": value}}}
+    url, token = house.service.base_url + house.path(made), ("X-Auth-Token", house.tokens["boss"])
+    for last, status in (("application/json;q=.1", 200), ("*", 400)):
+        lines = CIMultiDict([token, ("Accept", "text/html"), ("Accept", ","), ("Accept", last)])
+        async with house.http.get(url, headers=lines) as response:
+            assert (response.status, response.headers["Content-Type"]) == (status, JSON)
 
 
 async def test_a_fault_of_ours_is_logged_once_with_its_request(embedded: House) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import re
 import signal
 from collections import Counter
@@ -12,7 +11,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import unquote_to_bytes
 
 import aiohttp
 import pytest
@@ -25,6 +23,7 @@ from crossbar_conferences.store.couch import CouchStore
 from scripts.daemons import free_port
 from scripts.installing import ensure_haproxy
 from tests.support.serving import Serving, serving
+from tests.support.sides import CROSSBARS, SPELLINGS, A, Side, Sides, is_for_conferences, random_spellings
 
 CONFIG = Path(__file__).resolve().parents[2] / "deploy" / "haproxy.cfg"
 PATIENCE = 60.0
@@ -92,11 +91,13 @@ async def site(haproxy: Path, tmp_path: Path) -> AsyncIterator[Site]:
 
 
 @asynccontextmanager
-async def running(haproxy: Path, environment: Mapping[str, str], log: Path) -> AsyncIterator[None]:
+async def running(
+    haproxy: Path, environment: Mapping[str, str], log: Path, config: Path = CONFIG
+) -> AsyncIterator[None]:
     """HAProxy with our configuration; what it says is in a file."""
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            *(str(haproxy), "-db", "-f", str(CONFIG)),
+            *(str(haproxy), "-db", "-f", str(config)),
             env={**os.environ, **environment},
             stdout=output,
             stderr=output,
@@ -277,52 +278,10 @@ async def test_routes(
                     assert by == wanted, path
 
 
-@dataclass(slots=True)
-class Side:
-    """A server that answers everything, and keeps what it was asked: request line and headers."""
-
-    name: str
-    asked: list[tuple[bytes, bytes]] = field(default_factory=list)
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one request. Read by hand: a library would have its own idea of an odd path."""
-        with suppress(asyncio.IncompleteReadError, ConnectionError):
-            line, _, headers = (await reader.readuntil(b"\r\n\r\n")).partition(b"\r\n")
-            if not line.startswith(b"GET /readyz"):
-                self.asked.append((line.split(b" ")[1], headers.lower()))
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n")
-            writer.write(b"X-Served-By: %b\r\n\r\n" % self.name.encode())
-            await writer.drain()
-        writer.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Sides:
-    """HAProxy before two such servers."""
-
-    port: int
-    sidecar: Side
-    crossbar: Side
-
-    async def ask(self, target: str | bytes, *more: str, method: str = "GET") -> str:
-        """Who answers a request for this target, sent as it is: ``sidecar``, ``crossbar``, or a status."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        try:
-            raw = target if isinstance(target, bytes) else target.encode("latin-1")
-            writer.write(b"%b %b HTTP/1.1\r\nHost: kazoo\r\n" % (method.encode(), raw))
-            writer.write("".join(f"{line}\r\n" for line in more).encode() + b"Connection: close\r\n\r\n")
-            async with asyncio.timeout(PATIENCE):
-                answer = await reader.read()
-        finally:
-            writer.close()
-        served = re.search(rb"(?im)^x-served-by: (\w+)", answer)
-        return served[1].decode() if served else answer.split(b" ")[1].decode()
-
-
 @pytest.fixture
 async def sides(request: pytest.FixtureRequest, haproxy: Path, tmp_path: Path) -> AsyncIterator[Sides]:
     """HAProxy with our configuration, and what more of it a parameter says, before two servers that keep
-    what they are asked."""
+    what they are asked. ``BYTES``: with the line that lets bytes beyond ASCII through."""
     sidecar, crossbar, bind = Side("sidecar"), Side("crossbar"), free_port()
     servers = [await asyncio.start_server(side.serve, "127.0.0.1", 0) for side in (sidecar, crossbar)]
     at = [f"127.0.0.1:{server.sockets[0].getsockname()[1]}" for server in servers]
@@ -333,7 +292,10 @@ async def sides(request: pytest.FixtureRequest, haproxy: Path, tmp_path: Path) -
         "CROSSBAR": at[1],
         **getattr(request, "param", {}),
     }
-    async with running(haproxy, environment, tmp_path / "haproxy.log"), asyncio.timeout(PATIENCE):
+    config = tmp_path / "haproxy.cfg"
+    text = CONFIG.read_text("utf-8")
+    config.write_text(text.replace("#option", "option") if "BYTES" in environment else text, "utf-8")
+    async with running(haproxy, environment, tmp_path / "haproxy.log", config), asyncio.timeout(PATIENCE):
         made = Sides(bind, sidecar, crossbar)
         while True:
             with suppress(OSError):
@@ -346,107 +308,7 @@ async def sides(request: pytest.FixtureRequest, haproxy: Path, tmp_path: Path) -
         await server.wait_closed()
 
 
-def read_by_crossbar(target: bytes, times: int) -> list[bytes]:
-    """The parts of a path as crossbar and cowboy see them: split, then each decoded (http.md 1.2).
-
-    ``times``: 1 for every version that is maintained, 2 for older ones."""
-    without_host = re.sub(rb"^[hH][tT][tT][pP][sS]?://[^/?#]*", b"", target)
-    parts = re.split(rb"[?#]", without_host)[0].split(b"/")
-    for _ in range(times):
-        parts = [unquote_to_bytes(part) for part in parts]
-    return parts
-
-
-def is_for_conferences(target: bytes) -> bool:
-    """Whether some version of crossbar could take a path for one of conferences."""
-    seen = read_by_crossbar(target, 1) + read_by_crossbar(target, 2)
-    return b"conferences" in seen or b"conference_auth" in seen
-
-
-A, C, D = "a" * 32, "c" * 32, "d" * 32
-
-#: Spellings of paths that crossbar takes, or might take, for those of conferences.
-SPELLINGS = (
-    f"/v2/accounts/{A}/conferences",
-    f"/v2/accounts/{A}/conferences?x=/devices",
-    f"/v2/accounts/{A}/conferences/{C}/participants//",
-    f"/v2/accounts/{A}/%63onferences",
-    f"/v2/accounts/{A}/c%6Fnferences/{C}",
-    f"/v2/accounts/{A}/c%6fnference%73",
-    f"/v2/accounts/{A}/%63%6f%6e%66%65%72%65%6e%63%65%73",
-    f"/v2/accounts/{A}/%2563onferences",
-    f"/v2/accounts/{A}/%25%36%33onferences",
-    f"/v2/accounts/{A}/%%36%33onferences",
-    f"/v2/accounts/{A}/%252563onferences",
-    f"/%762/accounts/{A}/conferences",
-    f"/v%32/%61ccounts/{A}/conferences",
-    f"/v+2/accounts/{A}/conferences",
-    f"/v02/accounts/{A}/conferences",
-    f"/V2/accounts/{A}/conferences",
-    f"//v2/accounts/{A}/conferences",
-    f"///v2//accounts///{A}//conferences//{C}",
-    f"/./v2/accounts/{A}/conferences",
-    f"/v2/./accounts/./{A}/./conferences",
-    f"/v2/%2e/accounts/{A}/%2E%2e/{A}/conferences",
-    f"/v2/x/../accounts/{A}/conferences",
-    f"/v2/accounts/{A}/conferences/.",
-    f"/v2/accounts/{A}/conferences/..",
-    f"/v2/accounts/{A}/conferences/../devices",
-    f"/v2/accounts/{A}/devices/{D}/conferences",
-    f"/v2/accounts/{A}/devices/{D}/conferences/{C}",
-    f"/v2/accounts/{A}/devices/conferences",
-    f"/v2/accounts/{A}/users/{D}/conferences/{C}/participants",
-    f"/v2/accounts/{A}/users/{D}/devices/{D}/callflows/{D}/conferences",
-    f"/v2/users/{D}/conferences",
-    f"/v2/conferences/{C}",
-    f"/v2/accounts/{A};x=y/conferences",
-    f"/v2;x/accounts/{A}/conferences",
-    f"/v2/accounts/{A}/conferences#",
-    f"/v2/accounts/{A}/conferences#/devices",
-    f"/v2/accounts/{A}/conferences/%00",
-    f"/v2/accounts/{A}/%00/%63onferences",
-    f"/v2/accounts/{A}/x%zz/conferences",
-    f"/v2/accounts/{A}/%/conferences",
-    f"/v2/accounts/{A}/conferences/%",
-    f"/v2/accounts/{A}/conferences/\xff",
-    f"http://kazoo/v2/accounts/{A}/conferences",
-    f"HTTP://kazoo:8000/v2/accounts/{A}/%63onferences/{C}",
-    f"https://user@kazoo/v2/accounts/{A}/devices/{D}/conferences",
-    f"http:///v2/accounts/{A}/conferences",
-    f"/v2/accounts/{A}/conference_auth/{C}",
-    f"/v2/accounts/{A}/conference%5fauth/{C}",
-    f"/v2/accounts/{A}/conference%5Fauth/{C}",
-    "/v2/%63onference_auth",
-    "/v2/users/conference_auth",
-)
-
-#: Paths of crossbar's own, some with odd but harmless parts; ``%2F`` is part of a name there.
-CROSSBARS = (
-    "/",
-    "/v2",
-    "/v2/accounts",
-    "/v2/user_auth",
-    f"/v2/accounts/{A}",
-    f"/v2/accounts/{A}/devices/{D}",
-    f"/v2/accounts/{A}/devices?filter_name=conferences",
-    f"/v2/accounts/{A}/devices?x=/conferences/",
-    f"/v2/accounts/{A}/media/{D}/raw",
-    f"/v2/accounts/{A}/callflows?filter_numbers=%2B14155550100",
-    f"/v2/accounts/{A}/phone_numbers/%2B14155550100",
-    f"/v2/accounts/{A}/vmboxes/{D}/messages/202511-{D}",
-    f"/v2/accounts/{A}/media/a%20b%2Fc",
-    f"/v2/accounts/{A}/media/100%25",
-    f"/v2/accounts/{A}/Conferences",
-    f"/v2/accounts/{A}/conferencesx",
-    f"/v2/accounts/{A}/xconferences",
-    f"/v2/accounts/{A}/conference",
-    f"/v2/accounts/{A}/conference_authx",
-    f"/v2/accounts/{A}/websockets",
-    f"/v2/accounts/{A}/media/%C3%A4",
-    f"http://kazoo/v2/accounts/{A}/devices?x=1",
-)
-
-
+@pytest.mark.parametrize("sides", [{}, {"BYTES": "yes"}], indirect=True, ids=["as it is", "bytes"])
 async def test_no_spelling_brings_a_conference_to_crossbar(sides: Sides) -> None:
     """Whatever crossbar might take for a path of conferences reaches the sidecar, or is a 400."""
     for target in SPELLINGS:
@@ -480,37 +342,7 @@ async def test_websockets_are_the_sidecars_where_the_operator_says_so(sides: Sid
 
 async def test_random_spellings(sides: Sides) -> None:
     """Of paths put together at random, crossbar gets none that any version of it takes for conferences."""
-    draw = random.Random(20261128)
-    words = [
-        "conferences",
-        "conference_auth",
-        "devices",
-        "accounts",
-        "users",
-        A,
-        C,
-        "",
-        ".",
-        "..",
-        "x;y=z",
-        "+",
-    ]
-
-    def spelled(character: str) -> str:
-        code = f"{ord(character):02{draw.choice('xX')}}"
-        hidden = "".join(f"%{ord(digit):02x}" for digit in code)
-        forms = (character, f"%{code}", f"%25{code}", f"%25{hidden}", f"%2525{code}", f"%{hidden}")
-        return draw.choices(forms, (30, 6, 3, 2, 1, 1))[0]
-
-    def odd() -> str:
-        return draw.choices(("/", "//", "/%2f/", "/%2F", "#/", "/?/", "/%00/"), (60, 6, 2, 2, 1, 1, 1))[0]
-
-    for _ in range(500):
-        parts = ["v2", *(draw.choice(words) for _ in range(draw.randrange(1, 6)))]
-        prefix = draw.choices(("", "http://kazoo"), (9, 1))[0]
-        path = "".join(odd() + "".join(map(spelled, part)) for part in parts)
-        # One that begins with a fragment or query is no path at all.
-        target = prefix + "/" + path.lstrip("/#?")
+    for target in random_spellings(500):
         if is_for_conferences(target.encode()):
             assert await sides.ask(target) in ("sidecar", "400"), target
         else:
@@ -518,6 +350,15 @@ async def test_random_spellings(sides: Sides) -> None:
     got = [target for target, _ in sides.crossbar.asked]
     assert len(got) > 20
     assert [target for target in got if is_for_conferences(target)] == []
+
+
+@pytest.mark.parametrize(
+    ("sides", "by"), [({}, ["400", "400"]), ({"BYTES": "yes"}, ["sidecar", "crossbar"])], indirect=["sides"]
+)
+async def test_bytes_beyond_ascii_where_the_operator_says_so(sides: Sides, by: list[str]) -> None:
+    """Refused by HAProxy itself otherwise."""
+    paths = [f"/v2/accounts/{A}/{name}?filter_name=B\xc3\xbcro" for name in ("conferences", "devices")]
+    assert [await sides.ask(path) for path in paths] == by
 
 
 @pytest.mark.parametrize("target", ["v2/conferences", "kazoo/v2/conferences", "?x", "#/v2"])

@@ -219,20 +219,3 @@ async def test_order_of_errors_without_a_token(sidecar: Sidecar) -> None:
     by_query = f"{path}?auth_token={sidecar.token}"
     name = {"data": {"name": "long by query", "note": "x" * 3000}}
     assert (await sidecar.call("PUT", by_query, name, **no_token)).status == 201
-
-
-@pytest.mark.parametrize("method", ["GET", "PUT"])
-async def test_a_whole_url_asks_for_the_same(sidecar: Sidecar, method: str) -> None:
-    """A client that was told of a proxy names scheme and host too (RFC 9112 3.2.2)."""
-    path, url = sidecar.path(), sidecar.service.base_url
-    answers = []
-    for target in (path, url + path, "http://other.example" + path + "?nothing=1"):
-        head = (
-            f"{method} {target} HTTP/1.1\r\nHost: x\r\nX-Auth-Token: {sidecar.token}\r\nConnection: close\r\n"
-        )
-        async with raw(sidecar) as client:
-            client.say(head.encode() + b"\r\n")
-            status, _, envelope = parts(await client.answer())
-        answers.append((status, envelope["status"], envelope["data"]))
-    assert answers[0] == answers[1] == answers[2]
-    assert answers[0][0] == (200 if method == "GET" else 400)

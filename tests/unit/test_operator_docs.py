@@ -28,6 +28,7 @@ PROGRAMS = {
     "journalctl",
     "ln",
     "make",
+    "nginx",
     "pip",
     "python",
     "python3",

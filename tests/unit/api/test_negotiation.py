@@ -18,6 +18,10 @@ from crossbar_conferences.api.negotiation import check_preconditions, choose, co
         "application/x-json",
         "application/*",
         "text/html, application/json;q=0.1",
+        "text/html, image/png, *; q=.3, */*; q=.3",
+        "text/html;q=.9, application/json;q=.1,",
+        "*;q=.1",
+        ", ,",
     ],
 )
 def test_json_is_given_to_whoever_takes_it(accept: str | None) -> None:
@@ -26,13 +30,24 @@ def test_json_is_given_to_whoever_takes_it(accept: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("accept", "status"), [("text/html", 406), ("not a type", 400), ("application/json;q=0", 406)]
+    "accept", ["text/html", "application/json;q=0", "application/json;q=.000", "*/json", "*;q=0, text/html"]
 )
-def test_what_cannot_be_given_is_refused(accept: str, status: int) -> None:
-    """A type that does not exist here is a 406, a broken header a 400 (recorded)."""
+def test_what_cannot_be_given_is_refused(accept: str) -> None:
+    """A type that does not exist here is a 406 without a body (recorded)."""
     with pytest.raises(ApiError) as caught:
         choose(accept, None)
-    assert (caught.value.entry.status, caught.value.entry.empty) == (status, True)
+    assert (caught.value.entry.status, caught.value.entry.empty) == (406, True)
+
+
+@pytest.mark.parametrize("accept", ["not a type", "*", "application/json, text/csv;", "a/b;q=7" + "x" * 4000])
+def test_what_cannot_be_read_is_named(accept: str) -> None:
+    """A broken header is a 400 that says which one, with the beginning of what it said; so is the parameter
+    in its place."""
+    for name, override in (("Accept", None), ("accept", "a/b c")):
+        with pytest.raises(ApiError) as caught:
+            choose(accept, override)
+        assert caught.value.entry.status == 400
+        assert caught.value.data[name]["invalid"]["value"] == (override or accept)[:256]
 
 
 def test_csv_is_given_by_header_and_by_parameter() -> None:
@@ -40,6 +55,30 @@ def test_csv_is_given_by_header_and_by_parameter() -> None:
     assert choose("text/csv", None).csv
     assert choose("application/json", "csv").csv
     assert not choose("text/csv", "application/json").csv
+
+
+@pytest.mark.parametrize(
+    ("accept", "marked"),
+    [
+        ("text/csv; header=present; charset=utf-8", True),
+        ('text/csv;charset="UTF-8";Header=PRESENT;q=.5, */*;q=.1', True),
+        ("text/html, text/csv;header=present;charset=utf8", True),
+        ("text/csv", False),
+        ("text/csv; charset=utf-8", False),
+        ("text/csv; header=present", False),
+        ("text/csv; header=absent; charset=utf-8", False),
+        ("text/csv; header=present; charset=iso-8859-1", False),
+        ("application/octet-stream; header=present; charset=utf-8", False),
+        ("text/*; header=present; charset=utf-8", False),
+        # What is better is given, whatever is said of the other.
+        ("text/csv, text/csv; header=present; charset=utf-8; q=.5", False),
+    ],
+)
+def test_csv_is_marked_for_who_says_so(accept: str, marked: bool) -> None:
+    """With both parameters of text/csv; all others get Kazoo's bytes."""
+    for asked in ((accept, None), ("application/json", accept)):
+        representation = choose(*asked)
+        assert (representation.csv, representation.marked) == (True, marked)
 
 
 @pytest.mark.parametrize(
