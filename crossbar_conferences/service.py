@@ -31,6 +31,7 @@ from .api.reception import Reception
 from .api.refusals import Refusals
 from .api.renderings import Renderings
 from .api.repeats import ANSWERS, Repeats
+from .api.running import RunningConferences
 from .api.saving import Saver
 from .api.sockets import CatalogueHandler, SocketHandler, SocketsHandler
 from .api.standing import Standing
@@ -349,7 +350,12 @@ class Service:
         participants = ParticipantsHandler(reader, actions)
         handlers: Mapping[str, Handler] = {
             "collection": CollectionHandler(
-                reader, self.documents, saver, self.system, settings.max_page_size
+                reader,
+                self.documents,
+                RunningConferences(reader, self.documents),
+                saver,
+                self.system,
+                settings.max_page_size,
             ),
             "document": document,
             "participants": participants,

@@ -28,6 +28,7 @@ from .exchange import Exchange, is_true
 from .options import is_dry_run
 from .reading import Reader
 from .renderings import rendered
+from .running import RunningConferences
 from .saving import Saver
 
 #: Documents that a filter looks at in one request to the store.
@@ -42,6 +43,7 @@ class CollectionHandler:
 
     reader: Reader
     documents: Documents
+    running: RunningConferences
     saver: Saver
     system: SystemConfig
     max_page_size: int
@@ -102,13 +104,12 @@ class CollectionHandler:
             now_gregorian=self._now(),
             repeated=exchange.repeated,
         )
-        rows, following = await self._rows(exchange, query)
+        if query.running:
+            rows, following, sighting = await self.running.page(exchange, query)
+        else:
+            rows, following = await self._rows(exchange, query)
+            sighting = await self._sighting(exchange, query, rows)
         self.reader.ownership.owners.meet(exchange.account_id)
-        sighting = Sighting()
-        if query.wants_read_only:
-            fresh = is_true(exchange.query.get("fresh"))
-            sighting = await self.reader.live_state.account(exchange.account_id, fresh=fresh)
-            exchange.answer.metadata.update(sighting.stamp())
         answer = exchange.answer
         answer.is_list = True
         if query.paginate:
@@ -117,17 +118,26 @@ class CollectionHandler:
                 answer.listing["start_key"] = query.given_start_key
             if following is not None:
                 answer.listing["next_start_key"] = start_keys.encoded(following)
-        if sighting.rooms:
-            ids = [row.id for row in rows]
-            rooms = await self.reader.ownership.own_rooms(exchange.account_id, sighting.rooms, ids)
-            sighting = replace(sighting, rooms=rooms)
         self._show(exchange, query, rows, sighting)
+
+    async def _sighting(self, exchange: Exchange, query: ListQuery, rows: list[Row]) -> Sighting:
+        """Who is in the conferences of a page, if that is wanted."""
+        if not query.wants_read_only:
+            return Sighting()
+        fresh = is_true(exchange.query.get("fresh"))
+        sighting = await self.reader.live_state.account(exchange.account_id, fresh=fresh)
+        exchange.answer.metadata.update(sighting.stamp())
+        if not sighting.rooms:
+            return sighting
+        ids = [row.id for row in rows]
+        rooms = await self.reader.ownership.own_rooms(exchange.account_id, sighting.rooms, ids)
+        return replace(sighting, rooms=rooms)
 
     def _show(self, exchange: Exchange, query: ListQuery, rows: list[Row], sighting: Sighting) -> None:
         rooms, now, answer = [sighting.room(row.id) for row in rows], self.reader.now(), exchange.answer
         second = int(now) if any(rooms) else 0
         objects, values = (*rows, *rooms), (query, second, answer.listing, sighting.worth)
-        key = (exchange.path, query.start, query.descending)
+        key = (exchange.path, query.start, query.descending, query.running)
         found = self.reader.renderings.get(exchange.account_id, key, objects, values)
         if found is None:
             answer.data = [

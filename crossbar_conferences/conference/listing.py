@@ -38,7 +38,8 @@ class ListingError(CrossbarConferencesError):
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """A list request, read. ``start`` is the id to begin with, ``fields`` the keys to keep."""
+    """A list request, read. ``start`` is the id to begin with, ``fields`` the keys to keep; ``running``: what
+    runs is wanted, whether it has a document or not."""
 
     page_size: int
     paginate: bool = True
@@ -47,6 +48,7 @@ class ListQuery:
     given_start_key: str | None = None
     fields: tuple[str, ...] | None = None
     full_docs: bool = False
+    running: bool = False
     filters: tuple[Filter, ...] = ()
 
     @property
@@ -86,6 +88,7 @@ def parse(
         given_start_key=given if isinstance(given, str) and start is not None else None,
         fields=_fields(query.get("fields")),
         full_docs=full_docs_allowed and _is_true(query.get("full_docs")),
+        running=_is_true(query.get("running")),
         filters=filters.read_all((*query.items(), *repeated)),
     )
 

@@ -103,6 +103,14 @@ PARAMETERS: Final[tuple[Parameter, ...]] = (
         ("GET",),
     ),
     Parameter(
+        "running",
+        "query",
+        "what runs, whether it has a document or not",
+        _FLAG,
+        ("collection",),
+        ("GET",),
+    ),
+    Parameter(
         "created_from", "query", "created at or after, gregorian seconds", _TEXT, ("collection",), ("GET",)
     ),
     Parameter(

@@ -229,5 +229,10 @@ class Documents:
                 self._pages.flush(database)
 
 
+def is_conference(document: Document) -> bool:
+    """Whether this is a conference that was not deleted."""
+    return _is_of(document, CONFERENCE)
+
+
 def _is_of(document: Document, kind: str) -> bool:
     return not document.get("pvt_deleted") and document.get("pvt_type", kind) == kind

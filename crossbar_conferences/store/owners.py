@@ -183,6 +183,9 @@ class Owners:
         except (StoreError, ValueError) as error:
             self._met.pop(account_id, None)
             log.warning("owners_not_recorded", account_id=account_id, reason=type(error).__name__)
+        except Exception as error:  # whatever one account's documents do, the others go on record
+            self._met.pop(account_id, None)
+            log.error("owners_failed", account_id=account_id, error=type(error).__name__)
 
     async def _record_all(self, account_id: str) -> None:
         database, start = account_database(account_id), None

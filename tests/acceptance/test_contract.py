@@ -23,7 +23,7 @@ from yarl import URL
 
 from crossbar_conferences.api.errors import CATALOGUE, Entry
 from crossbar_conferences.api.routes import ROUTES, Route
-from crossbar_conferences.broker.nodes import NodesTable
+from crossbar_conferences.broker.bus import Bus
 from crossbar_conferences.commands.idempotency import Alone, AnswerUnknown
 from crossbar_conferences.live.port import Sighting
 from crossbar_conferences.logs import add_context
@@ -339,7 +339,7 @@ async def _not_taken(house: House) -> Answer:
     made = await house.create()
     nobody = AsyncMock(return_value=Sighting())
     with (
-        patch.object(NodesTable, "count", return_value=0),
+        patch.object(Bus, "hears", return_value=False),
         patch.object(type(house.service.live), "conference", nobody),
     ):
         return await house.put(house.path(made), {"action": "lock"})
@@ -420,6 +420,14 @@ async def _participant_unknown_to_switch(house: House) -> Answer:
         await fresh.cluster.perform(["join", made, "somebody"])
         await fresh.cluster.perform(["restart-ecallmgr", "all"])
         return await fresh.put(fresh.path(made, "participants", "somebody"), {"action": "mute"})
+
+
+async def _participant_ambiguous(house: House) -> Answer:
+    made = await house.create()
+    await house.cluster.perform(["create", made, house.account])
+    for call in ("one", "two"):
+        await house.cluster.perform(["join", made, f"{call}-{made}", f"Owner-ID={house.account}"])
+    return await house.get(house.path(made, "participants", house.account), headers={})
 
 
 async def _overloaded(house: House) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -151,3 +152,29 @@ async def test_what_is_remembered_is_bounded(owners: Owners) -> None:
         owners.meet(f"{number:032x}")
     assert len(owners._met) <= 10_000
     assert owners._waiting.qsize() <= 10_000
+
+
+async def test_a_fault_of_ours_stops_nobody_elses(
+    store: WatchedStore, owners: Owners, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever goes wrong with one account, the next one goes on record, and that one when it comes again."""
+    for account_id in (A, B):
+        await kazoos(store, account_id, account_id)
+    real = Owners._record_all
+
+    async def fails(self: Owners, account_id: str) -> None:
+        if account_id == A:
+            raise RuntimeError("a fault")
+        await real(self, account_id)
+
+    monkeypatch.setattr(Owners, "_record_all", fails)
+    owners.meet(A)
+    owners.meet(B)
+    async with asyncio.timeout(5):
+        await owners.settled()
+    assert await owners.owner(B, B) == B
+    monkeypatch.setattr(Owners, "_record_all", real)
+    owners.meet(A)
+    async with asyncio.timeout(5):
+        await owners.settled()
+    assert await owners.owner(A, A) == A
