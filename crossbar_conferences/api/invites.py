@@ -15,8 +15,11 @@ from aiohttp import web
 
 from ..commands.executor import shown
 from ..commands.inviter import Inviter
-from ..conference import invitation
+from ..conference.calendar_file import calendar_file
+from ..conference.dial_in import CALL_IN_CALLFLOWS, call_in_numbers
+from ..conference.invitation import invitation_fields
 from ..conference.isolation import is_conference_id
+from ..conference.meeting import Meeting, read_meeting
 from ..conference.validation import validate
 from ..store.documents import Documents
 from ..store.port import DocumentMissing
@@ -47,7 +50,7 @@ class InvitesHandler:
         document = await _stored(self.documents, exchange)
         numbers = await self._numbers(exchange.account_id)
         fields = await asyncio.to_thread(
-            invitation.invitation_fields,
+            invitation_fields,
             exchange.account_id,
             document,
             numbers,
@@ -71,8 +74,8 @@ class InvitesHandler:
         await self.inviter.send(message)
 
     async def _numbers(self, account_id: str) -> list[str]:
-        callflows = await self.documents.callflows_named(account_id, invitation.CALL_IN_CALLFLOWS)
-        return invitation.call_in_numbers(callflows)
+        callflows = await self.documents.callflows_named(account_id, CALL_IN_CALLFLOWS)
+        return call_in_numbers(callflows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ class Calendar:
         minutes = str(query.get("duration", ""))
         if minutes.isdecimal() and len(minutes) < 10:
             query["duration"] = int(minutes)
-        meeting, errors = await asyncio.to_thread(invitation.read_meeting, query)
+        meeting, errors = await asyncio.to_thread(read_meeting, query)
         if meeting is None:
             missing = {"message": "Field is required but missing", "value": "start"}
             raise validation_error(errors or {"start": {"required": missing}})
@@ -97,12 +100,10 @@ class Calendar:
             # When and what; whoever holds a link is told neither numbers nor PINs.
             document = {"_id": document["_id"], "name": document.get("name")}
         else:
-            callflows = await self.documents.callflows_named(
-                exchange.account_id, invitation.CALL_IN_CALLFLOWS
-            )
-            numbers = invitation.call_in_numbers(callflows)
+            callflows = await self.documents.callflows_named(exchange.account_id, CALL_IN_CALLFLOWS)
+            numbers = call_in_numbers(callflows)
         body = await asyncio.to_thread(
-            invitation.calendar_file,
+            calendar_file,
             document,
             numbers,
             meeting,
@@ -114,12 +115,12 @@ class Calendar:
         return web.Response(body=body, headers=headers)
 
 
-def _read(data: Any) -> tuple[Mapping[str, Any], invitation.Meeting | None, dict[str, Any]]:
+def _read(data: Any) -> tuple[Mapping[str, Any], Meeting | None, dict[str, Any]]:
     checked = validate("conferences.email_invite", data)
     if checked.errors:
         # Only here Kazoo escapes the dots of a path too (http.md 5.6).
         return {}, None, {path.replace(".", "%2E"): error for path, error in checked.errors.items()}
-    meeting, errors = invitation.read_meeting(checked.value)
+    meeting, errors = read_meeting(checked.value)
     return checked.value, meeting, dict(errors)
 
 

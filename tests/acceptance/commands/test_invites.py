@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
 from icalendar import Calendar
 
 from crossbar_conferences.broker.port import Binding, Delivery
+from tests.support.engines import ENGINES
 from tests.support.world import Answer, World, beside, listen
 
 _HI = {"guests": ["ann@example.com", "bob@example.com"], "invite_message": "Come, please"}
@@ -254,6 +258,26 @@ BAD: list[tuple[Mapping[str, Any], str, str]] = [
     ({"start": "2026-01-01T10:00:00", "recurrence": "every day"}, "recurrence", "wrong_format"),
     ({"start": "2026-01-01T10:00:00", "recurrence": "FREQ=DAILY\r\nX:1"}, "recurrence", "wrong_format"),
     ({"start": "2026-01-01T10:00:00", "recurrence": "FREQ=SOMETIMES"}, "recurrence", "wrong_format"),
+    *(
+        ({"start": "2026-03-23T09:30:00", "recurrence": rule}, "recurrence", "wrong_format")
+        for rule in (
+            "FREQ=WEEKLY;INTERVAL=0",
+            "FREQ=DAILY;COUNT=2;UNTIL=20260601",
+            "FREQ=DAILY;UNTIL=20260322",
+        )
+    ),
+    *(
+        ({"start": "2026-01-01T10:00:00", "timezone": zone}, "timezone", "enum")
+        for zone in (
+            "localtime",
+            "posixrules",
+            "Factory",
+            "right/UTC",
+            "posix/Europe/Berlin",
+            "europe/berlin",
+            7,
+        )
+    ),
     ({"duration": 5}, "start", "required"),
 ]
 
@@ -266,6 +290,43 @@ async def test_what_is_no_invitation(world: World, change: Mapping[str, Any], ke
     answer = await invite(world, conference_id, {**_HI, **change})
     assert rule in answer.errors[key], answer.errors
     assert (world.published, await heard.all()) == ([], [])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_other_calendars_read_the_right_hour(world: World, engine: str) -> None:
+    """The files as they come, whatever the half of the year or the hemisphere, and after 2037."""
+    path = world.path(await world.create(), "invite.ics")
+    cases = [
+        ("2026-07-01T09:30:00", "Europe/Berlin", "Europe/Berlin"),
+        ("2026-07-01T09:30:00", "America/New_York", "America/New_York"),
+        ("2026-12-15T09:30:00", "Australia/Sydney", "Australia/Sydney"),
+        ("2026-12-15T09:30:00", "Europe/London", "Europe/London"),
+        ("2039-07-01T09:30:00", "Europe/Berlin", "Europe/Berlin"),
+        ("2026-07-01T09:30:00", "W. Europe Standard Time", "Europe/Berlin"),
+        ("2026-07-01T09:30:00", "UTC", "UTC"),
+    ]
+    answers = [await world.call("GET", path, start=start, timezone=zone) for start, zone, _ in cases]
+    assert [answer.status for answer in answers] == [200] * len(cases)
+    read = await asyncio.to_thread(ENGINES[engine], [answer.text for answer in answers], 1)
+    assert read == [
+        [datetime.fromisoformat(start).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)]
+        for start, _, zone in cases
+    ]
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "UTC"])
+@pytest.mark.parametrize(
+    ("until", "said"),
+    [("20260430", "T215959Z"), ("20260430T093000", "T073000Z"), ("20260430T093000Z", "T093000Z")],
+)
+async def test_an_end_goes_out_in_utc(world: World, zone: str, until: str, said: str) -> None:
+    """A start in a zone, and one in UTC, want an end in UTC (RFC 5545, 3.3.10), however it was written."""
+    path = world.path(await world.create(), "invite.ics")
+    answer = await world.call(
+        "GET", path, start="2026-03-23T09:30:00", timezone=zone, recurrence=f"FREQ=WEEKLY;UNTIL={until}"
+    )
+    expected = {"T215959Z": "T235959Z", "T073000Z": "T093000Z"}.get(said, said) if zone == "UTC" else said
+    assert f"RRULE:FREQ=WEEKLY;UNTIL=20260430{expected}\r\n" in answer.text
 
 
 async def test_both_required_fields_are_missed_at_once(world: World) -> None:

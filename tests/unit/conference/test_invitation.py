@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from icalendar import Calendar
 
-from crossbar_conferences.conference import invitation
+from crossbar_conferences.conference import calendar_file, dial_in, invitation
+from crossbar_conferences.conference.meeting import Meeting, read_meeting
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 DOCUMENT = {
@@ -41,10 +42,10 @@ def test_a_meeting_is_named_without_the_conferences_id() -> None:
     """Guests get the file: its name stays the same for the same meeting, and tells nobody the id."""
 
     def uid(conference_id: str, start: str) -> str:
-        meeting, _ = invitation.read_meeting({"start": start})
+        meeting, _ = read_meeting({"start": start})
         assert meeting is not None
         document = {**DOCUMENT, "_id": conference_id}
-        body = invitation.calendar_file(document, ["+1555"], meeting, now=NOW, guests=["a@example.com"])
+        body = calendar_file.calendar_file(document, ["+1555"], meeting, now=NOW, guests=["a@example.com"])
         assert conference_id not in body.replace(b"\r\n ", b"").decode()
         return str(Calendar.from_ical(body).walk("VEVENT")[0]["UID"])
 
@@ -57,7 +58,7 @@ def test_a_meeting_is_named_without_the_conferences_id() -> None:
 def test_a_meeting_adds_a_text_and_a_calendar() -> None:
     """The message tells when and how to dial in, and carries a calendar that others can read."""
     request = {**REQUEST, "start": "2026-12-01T09:30:00", "timezone": "Europe/Berlin", "duration": 45}
-    meeting, errors = invitation.read_meeting({**request, "recurrence": "FREQ=WEEKLY;COUNT=4"})
+    meeting, errors = read_meeting({**request, "recurrence": "FREQ=WEEKLY;COUNT=4"})
     assert errors == {} and meeting is not None
     fields = invitation.invitation_fields("acct", DOCUMENT, ["+1555"], request, meeting, now=NOW)
     assert fields["Invite-Message"].startswith("hi\n\nWhen: 2026-12-01 09:30 CET (45 minutes)")
@@ -85,14 +86,14 @@ def test_a_meeting_adds_a_text_and_a_calendar() -> None:
 )
 def test_a_meeting_that_makes_no_sense_is_named(request_: dict[str, object], key: str) -> None:
     """Each wrong field is an error under its own name."""
-    meeting, errors = invitation.read_meeting(request_)
+    meeting, errors = read_meeting(request_)
     assert meeting is None and key in errors
 
 
 def test_call_in_numbers_are_a_real_list() -> None:
     """Numbers of several callflows stay apart, once each, and the placeholder is left out."""
     callflows = [{"numbers": ["+1", "undefinedconf"]}, {"numbers": ["+2", "+1"]}, {"numbers": "x"}, {}]
-    assert invitation.call_in_numbers(callflows) == ["+1", "+2"]
+    assert dial_in.call_in_numbers(callflows) == ["+1", "+2"]
 
 
 #: Everything at which some reader of text begins a new line, and what is no text at all.
@@ -106,7 +107,7 @@ _HOSTILE = st.lists(st.text(max_size=6) | _BREAKS | st.just("ATTENDEE:mailto:x@e
 def test_texts_of_a_stored_document_stay_on_their_line(name: str, number: str, pin: str) -> None:
     """No name is two lines of a subject, no text a property of the calendar; and all of it is text."""
     document = {**DOCUMENT, "name": name, "conference_numbers": [number], "member": {"pins": [pin]}}
-    meeting = invitation.Meeting(NOW)
+    meeting = Meeting(NOW)
     fields = invitation.invitation_fields("acct", document, [number], REQUEST, meeting, now=NOW)
     subject = fields["Conference-Name"]
     lists = (fields[f"Conference-{of}"] for of in ("Numbers", "Call-In-Numbers", "Participant-Pins"))
@@ -122,8 +123,8 @@ def test_lists_and_texts_of_a_stored_document_are_bounded() -> None:
     """A document of megabytes makes no mail of megabytes."""
     many = [f"{n:0100}" for n in range(5_000)]
     document = {"_id": "c", "name": "n" * 10**6, "conference_numbers": many, "member": {"pins": many}}
-    numbers = invitation.call_in_numbers([{"numbers": many}] * 3)
-    fields = invitation.invitation_fields("a", document, numbers, REQUEST, invitation.Meeting(NOW), now=NOW)
+    numbers = dial_in.call_in_numbers([{"numbers": many}] * 3)
+    fields = invitation.invitation_fields("a", document, numbers, REQUEST, Meeting(NOW), now=NOW)
     assert sum(len(str(value)) for value in fields.values()) < 60_000
 
 
@@ -137,5 +138,5 @@ def test_lists_and_texts_of_a_stored_document_are_bounded() -> None:
 )
 def test_no_request_raises(request_: dict[str, object]) -> None:
     """Whatever is sent is a meeting, none, or errors."""
-    meeting, errors = invitation.read_meeting(request_)
+    meeting, errors = read_meeting(request_)
     assert meeting is None or not errors
