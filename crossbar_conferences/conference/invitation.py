@@ -14,7 +14,7 @@ from typing import Any
 
 from .calendar_file import calendar_file
 from .dial_in import dial_in_text, member, name, texts
-from .meeting import Meeting
+from .meetings import Kept
 
 
 def invitation_fields(
@@ -22,11 +22,11 @@ def invitation_fields(
     document: Mapping[str, Any],
     numbers: Sequence[str],
     request: Mapping[str, Any],
-    meeting: Meeting | None = None,
+    sent: Kept | None = None,
     *,
     now: datetime,
 ) -> dict[str, Any]:
-    """The headers of the invitation's message."""
+    """The headers of the invitation's message; ``sent``: the meeting that it is about, if it is about one."""
     fields: dict[str, Any] = {
         "Account-ID": account_id,
         "Conference-ID": document["_id"],
@@ -39,17 +39,28 @@ def invitation_fields(
         "Invite-Message": request.get("invite_message"),
         "Guests": list(request.get("guests") or ()),
     }
-    if meeting is not None:
-        numbers = fields["Conference-Call-In-Numbers"]
-        link = request.get("conference_link")
-        text = _when(meeting) + dial_in_text(document, numbers, link if isinstance(link, str) else None)
+    if sent is not None:
+        numbers, link = fields["Conference-Call-In-Numbers"], request.get("conference_link")
+        text = _text(document, numbers, sent, link if isinstance(link, str) else None)
         message = request.get("invite_message")
         fields["Invite-Message"] = f"{message}\n\n{text}" if message else text
-        calendar = calendar_file(document, numbers, meeting, now=now, guests=fields["Guests"], link=link)
-        fields["Invite-Calendar"] = calendar.decode()
+        fields["Invite-Calendar"] = calendar_file(
+            document,
+            numbers,
+            sent.meeting,
+            sent.named,
+            now=now,
+            guests=fields["Guests"],
+            link=link,
+            is_cancelled=sent.is_cancelled,
+        ).decode()
     return fields
 
 
-def _when(meeting: Meeting) -> str:
+def _text(document: Mapping[str, Any], numbers: Sequence[str], sent: Kept, link: str | None) -> str:
+    meeting = sent.meeting
     zone = meeting.start.tzname() or ""
-    return f"When: {meeting.start:%Y-%m-%d %H:%M} {zone} ({meeting.duration} minutes)\n"
+    when = f"{meeting.start:%Y-%m-%d %H:%M} {zone} ({meeting.duration} minutes)"
+    if sent.is_cancelled:
+        return f"Cancelled: {when}"
+    return f"When: {when}\n{dial_in_text(document, numbers, link)}"

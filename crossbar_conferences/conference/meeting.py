@@ -63,6 +63,9 @@ def read_meeting(request: Mapping[str, Any]) -> tuple[Meeting | None, Errors]:
     rule = _recurrence(request.get("recurrence"), start, errors)
     if errors:
         return None, errors
+    if rule is None:
+        # A time that the clocks skip is one that they show.
+        start = start.astimezone(UTC).astimezone(start.tzinfo)
     return Meeting(start, duration, rule, zone), {}
 
 

@@ -11,6 +11,7 @@ import pytest
 from crossbar_conferences.calendars import zones
 from crossbar_conferences.conference.calendar_file import calendar_file
 from crossbar_conferences.conference.meeting import read_meeting
+from crossbar_conferences.conference.meetings import Named
 from tests.support.engines import ENGINES
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -42,7 +43,7 @@ def _file(start: datetime, zone: str, recurrence: str | None = None) -> str:
     request = {"start": f"{start:%Y-%m-%dT%H:%M:%S}", "timezone": zone, "recurrence": recurrence}
     meeting, errors = read_meeting(request)
     assert meeting is not None, errors
-    return calendar_file({"_id": "c" * 32, "name": "Weekly"}, [], meeting, now=NOW).decode()
+    return calendar_file({"_id": "c" * 32, "name": "Weekly"}, [], meeting, Named("uid"), now=NOW).decode()
 
 
 def _instant(local: datetime, zone: str) -> datetime:
@@ -54,12 +55,12 @@ def _weekly(start: datetime) -> list[datetime]:
 
 
 def _near_changes(zone: str, year: int, years: int) -> list[datetime]:
-    """Local times a day before and after each time that the clocks are set."""
+    """Local times three hours and a day before and after each time that the clocks are set."""
     hours = [datetime(year, 1, 1, 12) + timedelta(hours=hour) for hour in range(years * 366 * 24)]
     info = ZoneInfo(zone)
     offsets = [hour.replace(tzinfo=info).utcoffset() for hour in hours]
     changes = [hours[at] for at in range(1, len(hours)) if offsets[at] != offsets[at - 1]]
-    return [change + timedelta(days=days) for change in changes for days in (-1, 1)]
+    return [change + timedelta(hours=after) for change in changes for after in (-24, -3, 3, 24)]
 
 
 def _wrong(engine: str, cases: Sequence[tuple[str, datetime]], recurrence: str | None = None) -> list[str]:
@@ -83,10 +84,38 @@ def test_weekly_meetings(engine: str) -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_single_meetings(engine: str) -> None:
-    """One meeting a week over two years, and one on either side of each change of the clocks, to 2039."""
+    """One meeting a week over two years, and some on either side of each change of the clocks, to 2039."""
     weekly = _weekly(datetime(2026, 1, 5, 9, 30))
     near = {zone: _near_changes(zone, 2026, 3) + _near_changes(zone, 2039, 1) for zone in ZONES}
     assert _wrong(engine, [(zone, start) for zone in ZONES for start in (*weekly, *near[zone])]) == []
+
+
+#: Local times that the clocks show twice, and that they skip.
+AT_CHANGES = [
+    ("Europe/Berlin", datetime(2026, 10, 25, 2, 30)),
+    ("Europe/Berlin", datetime(2026, 3, 29, 2, 30)),
+    ("Europe/Dublin", datetime(2026, 10, 25, 1, 30)),
+    ("America/New_York", datetime(2026, 11, 1, 1, 30)),
+    ("America/New_York", datetime(2026, 3, 8, 2, 30)),
+    ("Australia/Lord_Howe", datetime(2026, 10, 4, 2, 10)),
+    ("Africa/Cairo", datetime(2026, 4, 24, 0, 30)),
+    ("Africa/Casablanca", datetime(2026, 2, 15, 2, 30)),
+]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_meetings_at_a_change(engine: str) -> None:
+    """The first of two equal times, and a skipped one as long after the change, as zoneinfo has it."""
+    assert _wrong(engine, AT_CHANGES) == []
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_second_of_two_equal_times(engine: str) -> None:
+    """It can be asked for by its offset."""
+    meeting, _ = read_meeting({"start": "2026-10-25T02:30:00+01:00", "timezone": "Europe/Berlin"})
+    assert meeting is not None
+    text = calendar_file({"_id": "c"}, [], meeting, Named("uid"), now=NOW).decode()
+    assert ENGINES[engine]([text], 1) == [[datetime(2026, 10, 25, 1, 30, tzinfo=UTC)]]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
