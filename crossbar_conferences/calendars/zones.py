@@ -8,6 +8,8 @@ else the package's.
 from __future__ import annotations
 
 import zoneinfo
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -70,7 +72,13 @@ def zone(name: str) -> Zone:
 # Names are those of the table, which bounds it.
 @cache
 def _zone(name: str) -> Zone:
-    return made(name, _file(name))
+    for data in _files(name):
+        try:
+            return made(name, data)
+        except ValueError:
+            # Some machines have files of the version before rules.
+            continue
+    raise UnknownZone(name)
 
 
 def made(name: str, data: bytes) -> Zone:
@@ -89,14 +97,12 @@ def made(name: str, data: bytes) -> Zone:
     return Zone(name, info, compiled.first, changes, switchings, ruled_from, is_utc)
 
 
-def _file(name: str) -> bytes:
+def _files(name: str) -> Iterator[bytes]:
     # The name is one of the table: it leads nowhere else.
     for folder in zoneinfo.TZPATH:
-        try:
-            return Path(folder, name).read_bytes()
-        except OSError:
-            continue
-    return resources.files("tzdata").joinpath("zoneinfo", *name.split("/")).read_bytes()
+        with suppress(OSError):
+            yield Path(folder, name).read_bytes()
+    yield resources.files("tzdata").joinpath("zoneinfo", *name.split("/")).read_bytes()
 
 
 def _beyond_rules(

@@ -15,6 +15,7 @@ import subprocess
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import icalendar
@@ -82,7 +83,7 @@ def _vobject(text: str, count: int) -> list[datetime]:
         start = event.dtstart.value
         # It gives its rules times without a zone, and the zone to what comes of them.
         rules = event.getrruleset(addRDate=True) if "rrule" in event.contents else [start]
-        found = [next(iterator) for iterator in [iter(rules)] for _ in range(count)] if count > 1 else [start]
+        found = list(islice(rules, count))
     return [_instant(each, start.tzinfo) for each in found]
 
 
@@ -92,12 +93,8 @@ def by_recurring_ical_events(texts: Sequence[str], count: int) -> list[list[date
     for text in texts:
         calendar = icalendar.Calendar.from_ical(nowhere(text))
         start = calendar.walk("VEVENT")[0]["DTSTART"].dt
-        found: list[datetime] = []
-        for event in recurring_ical_events.of(calendar).after(start):
-            found.append(event["DTSTART"].dt.astimezone(UTC))
-            if len(found) == count:
-                break
-        read.append(found)
+        events = islice(recurring_ical_events.of(calendar).after(start), count)
+        read.append([event["DTSTART"].dt.astimezone(UTC) for event in events])
     return read
 
 
@@ -114,8 +111,8 @@ def _dateutil(text: str, count: int) -> list[datetime]:
     rule = re.search(r"^RRULE:(\S+)", event, re.MULTILINE)
     found: list[datetime] = [start]
     if rule is not None:
-        rules = iter(rrule.rrulestr(rule[1], dtstart=start))
-        found = [each for _, each in zip(range(count), rules, strict=False)]
+        rules = rrule.rrulestr(rule[1], dtstart=start)
+        found = list(islice(rules, count))
     return [_instant(each, zone) for each in found]
 
 

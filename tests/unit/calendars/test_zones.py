@@ -95,13 +95,24 @@ def test_offsets_are_those_of_zoneinfo(name: str, at: int) -> None:
     assert timedelta(seconds=_offset(zone, at)) == right == datetime.fromtimestamp(at, zone.info).utcoffset()
 
 
+@pytest.mark.parametrize("file", [None, b"", b"no zone", BERLIN[:44], BERLIN.replace(b"TZif2", b"TZif\0", 1)])
+def test_the_packages_files_are_read_where_the_machine_has_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, file: bytes | None
+) -> None:
+    """None at all, one that is broken, and one of the version before rules."""
+    if file is not None:
+        (tmp_path / "Europe").mkdir()
+        (tmp_path / "Europe/Berlin").write_bytes(file)
+    monkeypatch.setattr(zoneinfo, "TZPATH", (str(tmp_path), "/nowhere"))
+    assert zones._zone.__wrapped__("Europe/Berlin").ruled_from == zones.zone("Europe/Berlin").ruled_from
+
+
 def test_the_machines_files_come_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """As with zoneinfo: they are kept new; where the machine has none, the package's are read."""
-    monkeypatch.setattr(zoneinfo, "TZPATH", (str(tmp_path),))
-    assert zones._file("Europe/Berlin") == BERLIN
+    """As with zoneinfo: they are kept new by the machine's updates."""
     (tmp_path / "Europe").mkdir()
-    (tmp_path / "Europe/Berlin").write_bytes(b"newer")
-    assert zones._file("Europe/Berlin") == b"newer"
+    (tmp_path / "Europe/Berlin").write_bytes(_compiled("NEW-5"))
+    monkeypatch.setattr(zoneinfo, "TZPATH", (str(tmp_path),))
+    assert zones._zone.__wrapped__("Europe/Berlin").first.name == "STD"
 
 
 @given(st.binary(max_size=300) | st.integers(0, len(BERLIN) - 20).map(lambda end: BERLIN[:end]))
