@@ -73,6 +73,7 @@ from .store.cache import DocumentCache
 from .store.counters import Counters as StoreCounters
 from .store.derived import Derived
 from .store.documents import Documents
+from .store.meetings import Meetings
 from .store.owners import Owners
 from .store.pages import PageCache
 from .store.port import Store, StoreError
@@ -346,6 +347,7 @@ class Service:
             settings.kick_all_with_slash,
         )
         links = Links(self.documents, self.cache, self.system, self.auth, self.clock)
+        meetings = Meetings(self.store)
         document = DocumentHandler(reader, self.documents, saver, actions, self.system)
         participants = ParticipantsHandler(reader, actions)
         handlers: Mapping[str, Handler] = {
@@ -360,7 +362,7 @@ class Service:
             "document": document,
             "participants": participants,
             "participant": ParticipantHandler(reader, actions),
-            "email_invite": InvitesHandler(reader, self.documents, self.inviter, repeats),
+            "email_invite": InvitesHandler(reader, self.documents, meetings, self.inviter, repeats),
             "public_link": PublicLinkHandler(links),
             "guest_login": GuestLoginHandler(links, gate, self.guesses),
             "websocket_catalogue": CatalogueHandler(),
@@ -368,7 +370,7 @@ class Service:
             "websocket": SocketHandler(self.sockets, self.documents),
         }
         streamers: Mapping[str, Streamer] = {
-            "calendar": Calendar(reader, self.documents).stream,
+            "calendar": Calendar(reader, self.documents, meetings).stream,
             "events": EventsHandler(reader, self.streams, self._guard, standing).stream,
         }
         return Pipeline(

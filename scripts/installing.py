@@ -1,4 +1,5 @@
-"""Puts RabbitMQ, HAProxy, nginx, Chromium (Debian) and PouchDB Server (npm, pinned) on the machine, once."""
+"""Puts RabbitMQ, HAProxy, nginx, Chromium (Debian), PouchDB Server and ical.js (npm, pinned) on the machine,
+once."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 STATE = REPOSITORY / ".services"
-POUCHDB_MANIFEST = Path(__file__).resolve().parent / "pouchdb"
+SCRIPTS = Path(__file__).resolve().parent
 POLICY = Path("/usr/sbin/policy-rc.d")
 INSTALL_SECONDS = 900
 LOCK_SECONDS = 300
@@ -94,21 +95,32 @@ def _program(name: str) -> Path | None:
 
 def ensure_pouchdb() -> Path:
     """The PouchDB Server program, installed from npm as the lock file says when it is not there."""
-    lock = (POUCHDB_MANIFEST / "package-lock.json").read_bytes()
-    folder = STATE / f"pouchdb-{hashlib.sha256(lock).hexdigest()[:12]}"
+    return _from_npm("pouchdb", ", or set COUCHDB_URL") / "pouchdb-server" / "bin" / "pouchdb-server"
+
+
+def ensure_icaljs() -> Path:
+    """The folder that Node.js finds ``ical.js`` in, installed from npm likewise; only tests need it."""
+    return _from_npm("icaljs")
+
+
+def _from_npm(name: str, instead: str = "") -> Path:
+    """The ``node_modules`` of the manifest beside this file, as its lock file says."""
+    manifest = SCRIPTS / name
+    lock = (manifest / "package-lock.json").read_bytes()
+    folder = STATE / f"{name}-{hashlib.sha256(lock).hexdigest()[:12]}"
     with _one_at_a_time():
         done = folder / "installed"
         if not done.exists():
             if shutil.which("npm") is None:
-                raise InstallFailed("npm is missing: install Node.js, or set COUCHDB_URL")
+                raise InstallFailed(f"npm is missing: install Node.js{instead}")
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            for name in ("package.json", "package-lock.json"):
-                shutil.copy(POUCHDB_MANIFEST / name, folder)
-            # The optional native parts are built from source and not needed in memory.
+            for file in ("package.json", "package-lock.json"):
+                shutil.copy(manifest / file, folder)
+            # Optional parts are native, built from source, and needed by nobody here.
             _run("npm", "ci", "--omit=optional", "--no-audit", "--no-fund", "--loglevel=error", cwd=folder)
             done.touch()
-    return folder / "node_modules" / "pouchdb-server" / "bin" / "pouchdb-server"
+    return folder / "node_modules"
 
 
 def _install(package: str) -> None:

@@ -23,11 +23,11 @@ import crossbar_conferences
 from crossbar_conferences.api import body, negotiation
 from crossbar_conferences.conference import (
     csv,
+    dial_in,
     document,
     endpoints,
     filters,
     guests,
-    invitation,
     listing,
     presentation,
     selectors,
@@ -419,7 +419,7 @@ _WORK: Mapping[str, tuple[Callable[[int], Any], Callable[[Any], object]]] = {
     "rows of a list as CSV": (lambda n: [{"id": str(number)} for number in range(n)], csv.to_csv),
     "numbers of callflows": (
         lambda n: [{"numbers": [str(number)]} for number in range(n)],
-        invitation.call_in_numbers,
+        dial_in.call_in_numbers,
     ),
     "a body, wide": (
         lambda n: json.dumps({"data": _wide(n)}).encode(),

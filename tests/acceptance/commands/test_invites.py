@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
 from icalendar import Calendar
 
 from crossbar_conferences.broker.port import Binding, Delivery
+from tests.support.engines import ENGINES
 from tests.support.world import Answer, World, beside, listen
 
 _HI = {"guests": ["ann@example.com", "bob@example.com"], "invite_message": "Come, please"}
@@ -220,6 +224,110 @@ async def test_the_calendar_file(world: World) -> None:
     assert "start" in (await world.call("GET", path)).errors
 
 
+async def _meeting(world: World, conference_id: str, **data: Any) -> tuple[Any, Mapping[str, Any]]:
+    """The calendar that an invitation carries, and the answer's metadata."""
+    world.sent.clear()
+    answer = await invite(world, conference_id, {**_HI, **data})
+    assert answer.status == 201, answer.text
+    return Calendar.from_ical(world.sent[-1].body["Invite-Calendar"]), answer.body["metadata"]
+
+
+async def test_a_meeting_that_is_moved_and_cancelled(world: World) -> None:
+    """Calendars replace it: the same UID, a higher number, the same organizer; and take it away at last."""
+    conference_id = await _conference(world)
+    first, metadata = await _meeting(
+        world, conference_id, start="2026-03-28T09:30:00", timezone="Europe/Berlin"
+    )
+    event = first.walk("VEVENT")[0]
+    user = world.data.users["boss"]
+    assert (first["METHOD"], event["SEQUENCE"]) == ("REQUEST", 0)
+    assert str(event["ORGANIZER"]) == f"mailto:boss@{user.account.realm}"
+    assert [guest.params["RSVP"] for guest in event["ATTENDEE"]] == ["TRUE", "TRUE"]
+    assert metadata == {"uid": event["UID"], "sequence": 0}
+
+    again, metadata = await _meeting(
+        world, conference_id, start="2026-03-28T08:30:00Z", timezone="Europe/Berlin"
+    )
+    assert (again.walk("VEVENT")[0]["UID"], metadata["sequence"]) == (event["UID"], 0)
+
+    moved, metadata = await _meeting(world, conference_id, start="2026-03-29T11:00:00Z", update=True)
+    changed = moved.walk("VEVENT")[0]
+    assert (moved["METHOD"], changed["UID"], changed["SEQUENCE"]) == ("REQUEST", event["UID"], 1)
+    assert changed["ORGANIZER"] == event["ORGANIZER"]
+
+    path = world.path(conference_id, "invite.ics")
+    shown = Calendar.from_ical((await world.call("GET", path, start="2026-03-29T11:00:00Z")).text)
+    assert (shown["METHOD"], shown.walk("VEVENT")[0]["UID"]) == ("PUBLISH", event["UID"])
+    assert (shown.walk("VEVENT")[0]["SEQUENCE"], "ATTENDEE" in shown.walk("VEVENT")[0]) == (1, False)
+
+    cancelled, metadata = await _meeting(world, conference_id, cancel=True, uid=event["UID"])
+    gone = cancelled.walk("VEVENT")[0]
+    assert (cancelled["METHOD"], gone["STATUS"], gone["UID"]) == ("CANCEL", "CANCELLED", event["UID"])
+    assert (gone["SEQUENCE"], metadata["sequence"]) == (2, 2)
+    assert gone["DTSTART"].dt == datetime(2026, 3, 29, 11, tzinfo=UTC)
+    assert (
+        world.sent[-1].body["Invite-Message"]
+        == "Come, please\n\nCancelled: 2026-03-29 11:00 UTC (60 minutes)"
+    )
+    answer = await invite(world, conference_id, {**_HI, "cancel": True})
+    assert "not_found" in answer.errors["uid"]
+
+
+async def test_changes_count_up_wherever_they_are_made(world: World) -> None:
+    """Two sidecars change one meeting at once: no number is given twice."""
+    conference_id = await _conference(world)
+    await _meeting(world, conference_id, start="2026-03-28T09:30:00Z")
+    async with beside(world) as other:
+        answers = await asyncio.gather(
+            *(
+                invite(at, conference_id, {**_HI, "update": True, "start": f"2026-04-{day:02}T09:30:00Z"})
+                for day, at in enumerate((world, other) * 3, 1)
+            )
+        )
+    assert sorted(answer.body["metadata"]["sequence"] for answer in answers) == [1, 2, 3, 4, 5, 6]
+    assert len({answer.body["metadata"]["uid"] for answer in answers}) == 1
+
+
+async def test_what_is_not_sent_changes_no_meeting(world: World) -> None:
+    """A dry run, a repetition under a key, and what is refused leave the number as it is."""
+    conference_id = await _conference(world)
+    start, other = "2026-03-28T09:30:00Z", "2026-03-30T09:30:00Z"
+    dry = await invite(world, conference_id, {**_HI, "start": start}, dry_run="true")
+    assert dry.body["metadata"]["sequence"] == 0
+    answer = await invite(world, conference_id, {**_HI, "start": other, "update": True})
+    assert "not_found" in answer.errors["uid"]
+    await _meeting(world, conference_id, start=start)
+    for _ in range(2):
+        answer = await invite(world, conference_id, {**_HI, "start": other, "update": True}, dry_run="true")
+        assert answer.body["metadata"]["sequence"] == 1
+    key = {"idempotency-key": secrets.token_hex(8)}
+    for _ in range(2):
+        answer = await world.put(
+            world.path(conference_id, "email_invite"),
+            {"data": {**_HI, "start": other, "update": True}},
+            headers=key,
+        )
+        assert answer.body["metadata"]["sequence"] == 1
+    _, metadata = await _meeting(world, conference_id, start="2026-03-31T09:30:00Z", update=True)
+    assert metadata["sequence"] == 2
+
+
+async def test_one_of_several_meetings_is_named(world: World) -> None:
+    """A standing room has many: which one is meant is said, and asked for with the names to choose from."""
+    conference_id = await _conference(world)
+    uids = [
+        (await _meeting(world, conference_id, start=f"2026-03-{day}T09:30:00Z"))[1]["uid"] for day in (28, 29)
+    ]
+    answer = await invite(world, conference_id, {**_HI, "update": True, "start": "2026-04-01T09:30:00Z"})
+    assert answer.errors["uid"]["required"]["target"] == uids
+    for choice in ({"uid": uids[0]}, {"start": "2026-03-28T09:30:00Z"}):
+        answer = await invite(world, conference_id, {**_HI, "cancel": True, **choice}, dry_run="true")
+        assert answer.body["metadata"]["uid"] == uids[0]
+    foreign = await _conference(world)
+    answer = await invite(world, foreign, {**_HI, "cancel": True, "uid": uids[0]})
+    assert "not_found" in answer.errors["uid"]
+
+
 BAD: list[tuple[Mapping[str, Any], str, str]] = [
     ({"guests": ["nobody", "a@example.com"]}, "guests%2E0", "wrong_format"),
     ({"guests": ["a@b"]}, "guests%2E0", "minLength"),
@@ -254,6 +362,35 @@ BAD: list[tuple[Mapping[str, Any], str, str]] = [
     ({"start": "2026-01-01T10:00:00", "recurrence": "every day"}, "recurrence", "wrong_format"),
     ({"start": "2026-01-01T10:00:00", "recurrence": "FREQ=DAILY\r\nX:1"}, "recurrence", "wrong_format"),
     ({"start": "2026-01-01T10:00:00", "recurrence": "FREQ=SOMETIMES"}, "recurrence", "wrong_format"),
+    *(
+        ({"start": "2026-03-23T09:30:00", "recurrence": rule}, "recurrence", "wrong_format")
+        for rule in (
+            "FREQ=WEEKLY;INTERVAL=0",
+            "FREQ=DAILY;COUNT=2;UNTIL=20260601",
+            "FREQ=DAILY;UNTIL=20260322",
+        )
+    ),
+    ({"update": True}, "start", "required"),
+    ({"update": "maybe", "start": "2026-03-23T09:30:00"}, "update", "type"),
+    ({"update": True, "start": "2026-03-23T09:30:00"}, "uid", "not_found"),
+    ({"update": True, "cancel": True, "start": "2026-03-23T09:30:00"}, "cancel", "forbidden"),
+    ({"cancel": True}, "uid", "not_found"),
+    ({"cancel": True, "uid": "x\r\nATTENDEE:mailto:evil@example.com"}, "uid", "not_found"),
+    ({"cancel": True, "uid": 7}, "uid", "type"),
+    ({"cancel": True, "uid": "x" * 129}, "uid", "maxLength"),
+    ({"uid": "x", "start": "2026-03-23T09:30:00"}, "uid", "forbidden"),
+    *(
+        ({"start": "2026-01-01T10:00:00", "timezone": zone}, "timezone", "enum")
+        for zone in (
+            "localtime",
+            "posixrules",
+            "Factory",
+            "right/UTC",
+            "posix/Europe/Berlin",
+            "europe/berlin",
+            7,
+        )
+    ),
     ({"duration": 5}, "start", "required"),
 ]
 
@@ -266,6 +403,43 @@ async def test_what_is_no_invitation(world: World, change: Mapping[str, Any], ke
     answer = await invite(world, conference_id, {**_HI, **change})
     assert rule in answer.errors[key], answer.errors
     assert (world.published, await heard.all()) == ([], [])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_other_calendars_read_the_right_hour(world: World, engine: str) -> None:
+    """The files as they come, whatever the half of the year or the hemisphere, and after 2037."""
+    path = world.path(await world.create(), "invite.ics")
+    cases = [
+        ("2026-07-01T09:30:00", "Europe/Berlin", "Europe/Berlin"),
+        ("2026-07-01T09:30:00", "America/New_York", "America/New_York"),
+        ("2026-12-15T09:30:00", "Australia/Sydney", "Australia/Sydney"),
+        ("2026-12-15T09:30:00", "Europe/London", "Europe/London"),
+        ("2039-07-01T09:30:00", "Europe/Berlin", "Europe/Berlin"),
+        ("2026-07-01T09:30:00", "W. Europe Standard Time", "Europe/Berlin"),
+        ("2026-07-01T09:30:00", "UTC", "UTC"),
+    ]
+    answers = [await world.call("GET", path, start=start, timezone=zone) for start, zone, _ in cases]
+    assert [answer.status for answer in answers] == [200] * len(cases)
+    read = await asyncio.to_thread(ENGINES[engine], [answer.text for answer in answers], 1)
+    assert read == [
+        [datetime.fromisoformat(start).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)]
+        for start, _, zone in cases
+    ]
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "UTC"])
+@pytest.mark.parametrize(
+    ("until", "said"),
+    [("20260430", "T215959Z"), ("20260430T093000", "T073000Z"), ("20260430T093000Z", "T093000Z")],
+)
+async def test_an_end_goes_out_in_utc(world: World, zone: str, until: str, said: str) -> None:
+    """A start in a zone, and one in UTC, want an end in UTC (RFC 5545, 3.3.10), however it was written."""
+    path = world.path(await world.create(), "invite.ics")
+    answer = await world.call(
+        "GET", path, start="2026-03-23T09:30:00", timezone=zone, recurrence=f"FREQ=WEEKLY;UNTIL={until}"
+    )
+    expected = {"T215959Z": "T235959Z", "T073000Z": "T093000Z"}.get(said, said) if zone == "UTC" else said
+    assert f"RRULE:FREQ=WEEKLY;UNTIL=20260430{expected}\r\n" in answer.text
 
 
 async def test_both_required_fields_are_missed_at_once(world: World) -> None:
@@ -289,7 +463,7 @@ async def test_hostile_texts_stay_in_their_place(world: World) -> None:
     for calendar, guests in ((body["Invite-Calendar"], _HI["guests"]), (published, [])):
         lines = calendar.replace("\r\n ", "").splitlines()
         named = [line for line in lines if line.startswith("ATTENDEE")]
-        assert named == [f"ATTENDEE:mailto:{guest}" for guest in guests]
+        assert [line.rpartition("mailto:")[2] for line in named] == guests
         assert len([line for line in lines if line == "END:VCALENDAR"]) == 1
 
 

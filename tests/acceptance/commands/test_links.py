@@ -535,6 +535,8 @@ async def test_guests_see_names_and_flags(domain: World) -> None:
     assert name in file.text.replace("\r\n ", "")
     unfolded = file.text.replace("\r\n ", "")
     assert not [one for one in hidden if one in unfolded.replace(conference_id, "")]
+    # Whoever holds a link is told nobody's address.
+    assert "ORGANIZER" not in unfolded
     gone = await domain.call("GET", domain.path(conference_id, "participants", "77"), who=token)
     assert gone.status == 404
     check(gone.text)
