@@ -77,7 +77,7 @@ CASES: list[Case] = [
     (_inside("mute"), ("participants", "x"), 404, "bad_identifier", "id"),
     (_inside("play"), _TWO, 400, _INVALID, "data.media_id"),
     (_inside("volume_in", level=5), _TWO, 400, _INVALID, "level"),
-    (_inside("volume_out", level="1"), _TWO, 400, _INVALID, "level"),
+    (_inside("volume_out", level="1.5"), _TWO, 400, _INVALID, "level"),
     ({"data": {"guests": ["a@b.example"]}}, ("email_invite",), 400, _INVALID, "invite_message"),
     ({"data": {"invite_message": "x"}}, ("email_invite",), 400, _INVALID, "guests"),
 ]

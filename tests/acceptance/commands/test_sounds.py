@@ -144,7 +144,7 @@ async def test_an_announcement_that_is_none(world: World) -> None:
     conference_id = await world.create()
     await world.start_room(conference_id, *PEOPLE)
     for on in (_ALL, _TWO):
-        for value in ("true", 1, None, "conf-welcome", "${x}"):
+        for value in ("yes", "True", 1, None, "conf-welcome", "${x}"):
             answer = await world.act(conference_id, "mute", {"announce": value}, *on)
             assert (answer.status, list(answer.errors)) == (400, ["announce"]), answer.text
     assert world.published == []
