@@ -65,10 +65,12 @@ METRICS: Final[tuple[Metric, ...]] = (
     Metric(
         "bus_gaps",
         "counter",
-        "Times that messages may have passed unheard",
+        "Times that messages may have been missed",
         lambda s: s.bus.transport.counters.gaps,
     ),
-    Metric("bus_malformed", "counter", "Messages that were none", lambda s: s.bus.counters.malformed()),
+    Metric(
+        "bus_malformed", "counter", "Messages that fit no definition", lambda s: s.bus.counters.malformed()
+    ),
     Metric("media_nodes", "gauge", "ecallmgr nodes heard", lambda s: s.bus.nodes.count("ecallmgr")),
     Metric("store_requests", "counter", "Requests to CouchDB", lambda s: s.store_counters.requests),
     Metric("store_errors", "counter", "Requests to CouchDB that failed", lambda s: s.store_counters.errors),
@@ -79,13 +81,13 @@ METRICS: Final[tuple[Metric, ...]] = (
     Metric("events_heard", "counter", "Conference events heard", lambda s: s.feed.heard),
     Metric("events_ignored", "counter", "Conference events of nobody's account", lambda s: s.feed.ignored),
     Metric("live_searches", "counter", "Searches for live state", lambda s: _tracker(s, "searches")),
-    Metric("live_drift", "counter", "Rooms that a search showed otherwise", lambda s: _tracker(s, "drift")),
+    Metric("live_drift", "counter", "Rooms that a search showed differently", lambda s: _tracker(s, "drift")),
     Metric("commands_published", "counter", "Commands published", lambda s: s.executor.counters.published),
     Metric("commands_confirmed", "counter", "Commands seen to work", lambda s: s.executor.counters.confirmed),
     Metric(
         "commands_unconfirmed",
         "counter",
-        "Commands waited for in vain",
+        "Commands whose effect was not seen in time",
         lambda s: s.executor.counters.unconfirmed,
     ),
     Metric("invitations_sent", "counter", "Invitations published", lambda s: s.inviter.counters.sent),
@@ -105,7 +107,10 @@ METRICS: Final[tuple[Metric, ...]] = (
     Metric("websocket_sessions", "gauge", "Websocket sessions", lambda s: len(s.sockets.sessions)),
     Metric("websocket_pushed", "counter", "Frames pushed", lambda s: s.hub.pushed),
     Metric(
-        "websocket_dropped_slow", "counter", "Sessions ended as too slow", lambda s: s.sockets.dropped_slow
+        "websocket_dropped_slow",
+        "counter",
+        "Sessions ended because the client was too slow",
+        lambda s: s.sockets.dropped_slow,
     ),
     Metric("websocket_refused", "counter", "Sessions that found no place", lambda s: s.sockets.refused),
     Metric(
@@ -136,10 +141,10 @@ METRICS: Final[tuple[Metric, ...]] = (
     Metric(
         "connections_dropped",
         "counter",
-        "Connections ended as too slow",
+        "Connections ended because the client was too slow",
         lambda s: s.listeners.dropped,
     ),
-    Metric("requests_running", "gauge", "HTTP requests in hand", lambda s: s.load.running),
+    Metric("requests_running", "gauge", "HTTP requests being served", lambda s: s.load.running),
     Metric(
         "requests_waiting",
         "gauge",
@@ -149,7 +154,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     Metric(
         "request_body_bytes",
         "gauge",
-        "Bytes of the bodies of requests in hand",
+        "Bytes of the bodies of requests being served",
         lambda s: s.load.bodies.held(),
     ),
     Metric(

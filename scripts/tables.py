@@ -1,10 +1,14 @@
-"""The tables of docs/commands.md, configure.md and operations.md, from the code: ``scripts/tables.py``."""
+"""The tables of docs/commands.md, configure.md and operations.md, from the code, and that of alarms.md, from
+the rules file: ``scripts/tables.py``."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
@@ -60,6 +64,23 @@ def _action_row(fact: ActionFact) -> tuple[str, ...]:
     )
 
 
+def rules() -> list[dict[str, Any]]:
+    """The alarms of ``deploy/prometheus-rules.yml``."""
+    groups = yaml.safe_load((ROOT / "deploy" / "prometheus-rules.yml").read_text())["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def alarms_table() -> str:
+    """Every alarm: its condition, for how long that must hold, what it means and what to do."""
+    return _table(("alarm", "severity", "condition", "for", "means", "do"), map(_alarm_row, rules()))
+
+
+def _alarm_row(rule: dict[str, Any]) -> tuple[str, ...]:
+    said = rule["annotations"]
+    severity, lasting = rule["labels"]["severity"], str(rule.get("for", "at once"))
+    return (f"`{rule['alert']}`", severity, f"`{rule['expr']}`", lasting, said["summary"], said["action"])
+
+
 def with_table(text: str, table: str) -> str:
     """A page with its table as it should be. Raises `ValueError` when the page has no place for it."""
     before, begin, rest = text.partition(BEGIN)
@@ -71,6 +92,7 @@ def with_table(text: str, table: str) -> str:
 
 #: Page -> what makes its table.
 TABLES: dict[Path, Callable[[], str]] = {
+    ROOT / "docs" / "alarms.md": alarms_table,
     ROOT / "docs" / "commands.md": actions_table,
     ROOT / "docs" / "configure.md": settings_table,
     ROOT / "docs" / "operations.md": metrics_table,

@@ -91,8 +91,12 @@ class _Given:
 
 def _hostname() -> str:
     name = socket.gethostname()
-    # Kazoo nodes have long names; asking the resolver only when the short one is not enough.
-    return name if "." in name else socket.getfqdn()
+    if "." in name:
+        return name
+    # Kazoo nodes have long names. The resolver may also say something else, such as `localhost` for every
+    # host whose /etc/hosts names that first: it is believed only when it completes the host's own name.
+    completed = socket.getfqdn()
+    return completed if completed.startswith(f"{name}.") else name
 
 
 def _read_file(given: _Given, environ: Mapping[str, str], candidates: Iterable[Path]) -> Ini:

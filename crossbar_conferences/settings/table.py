@@ -104,7 +104,7 @@ class Settings:
     worker_silence_seconds: float = _row(
         "number",
         10.0,
-        "how long a worker may give no sign of life until it is killed and replaced, in seconds",
+        "how long a worker may give no sign of life before it is killed and replaced, in seconds",
         minimum=1,
         maximum=3600,
     )
@@ -118,12 +118,12 @@ class Settings:
     )
     header_timeout_seconds: float = _seconds(10.0, "how long the headers of a first request may take to come")
     send_timeout_seconds: float = _seconds(
-        30.0, "how long a client may take nothing of its answer before it is dropped"
+        30.0, "how long a client may read nothing of its answer before it is disconnected"
     )
     unsent_bytes: int = _row(
         "integer",
         268_435_456,
-        "bytes of answers that clients of one port may leave unread; beyond it the slowest are dropped",
+        "bytes of answers that clients of one port may leave unread; beyond it the slowest are disconnected",
         minimum=1_000_000,
         maximum=1_000_000_000_000,
     )
@@ -132,7 +132,7 @@ class Settings:
     drain_seconds: float = _row(
         "number",
         0.0,
-        "how long requests are still taken at shutdown while /readyz says that we go, in seconds",
+        "how long requests are still served at shutdown while /readyz answers 503, in seconds",
         minimum=0,
         maximum=600,
     )
@@ -151,7 +151,7 @@ class Settings:
     body_memory_bytes: int = _row(
         "integer",
         268_435_456,
-        "bytes of the bodies of all requests in hand; a quarter for one address",
+        "bytes of the bodies of all requests being served; a quarter for one address",
         minimum=65_536,
         maximum=1_000_000_000_000,
     )
@@ -164,7 +164,7 @@ class Settings:
     waiting_requests: int = _count(
         10_000, "requests that wait for a command's effect or a dial's answer; more are refused"
     )
-    waiting_requests_per_account: int = _count(1000, "those of one account")
+    waiting_requests_per_account: int = _count(1000, "requests of one account that wait so; more are refused")
     max_page_size: int = _count(1000, "largest page of a list")
     reverse_proxies: tuple[str, ...] | None = _row(
         "networks",
@@ -174,7 +174,7 @@ class Settings:
     )
     # Who this node is.
     node_name: str = _row(
-        "text", "", "name of this node on the bus; by default crossbar_conferences@HOSTNAME"
+        "text", "", "name of this node in the cluster; by default crossbar_conferences@HOSTNAME"
     )
     zone: str = _row("text", "", "zone of this node; by default as Kazoo chooses it")
     # CouchDB.
@@ -206,7 +206,7 @@ class Settings:
     live_mode: str = _row(
         "choice",
         "events",
-        "follow conferences by their events, or search at every request",
+        "follow conferences by their events, or ask the media servers at every request",
         choices=("events", "search"),
     )
     search_timeout_ms: int = _milliseconds(2000, "how long a search for conferences waits for nodes")
@@ -219,13 +219,14 @@ class Settings:
     core: Literal["5", "master"] = _row(
         "choice",
         "5",
-        "whose ecallmgr is on the bus: Kazoo 5's, or that of the open core's master, which knows less",
+        "which ecallmgr runs in the cluster: Kazoo 5's, or that of the open core's master, which supports"
+        " fewer actions",
         choices=("5", "master"),
     )
     set_action: bool = _row(
         "boolean",
         False,
-        "offer the action set: only where ecallmgr passes on names that the switches understand",
+        "offer the action set; only for an ecallmgr that passes on names that the media servers understand",
     )
     kick_all_with_slash: bool = _row(
         "boolean",
@@ -235,16 +236,17 @@ class Settings:
     channel_query_category: str = _row(
         "choice",
         "call_event",
-        "event category under which ecallmgr hears channel queries; some Kazoo 5 releases use channel",
+        "event category under which ecallmgr takes channel queries: call_event on the open core, channel in"
+        " Kazoo 5's source",
         choices=("call_event", "channel"),
     )
     dial_timeout_ms: int = _milliseconds(20_000, "how long a dial without a timeout rings")
-    dial_endpoints: int = _count(100, "endpoints of one dial, and legs that they may come to", maximum=10_000)
+    dial_endpoints: int = _count(100, "endpoints of one dial, and legs that they may become", maximum=10_000)
     private_media_hosts: tuple[str, ...] = _row(
         "texts",
         (),
-        "hosts inside that sounds may be played from: names, IPv4 addresses or networks, each with or"
-        " without :PORT",
+        "hosts of the own network that sounds may be played from: names, IPv4 addresses or networks, each"
+        " with or without :PORT",
     )
     wait_limit_ms: int = _milliseconds(30_000, "largest ?wait= of an action")
     idempotency_entries: int = _count(10_000, "answers kept for a repeated Idempotency-Key")

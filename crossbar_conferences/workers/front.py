@@ -41,7 +41,7 @@ SUPERVISOR_METRICS: Final = (
     SupervisorMetric("workers_ready", "gauge", "Workers that serve", lambda s: len(s.workers)),
     SupervisorMetric("workers_wanted", "gauge", "Workers that there should be", lambda s: len(s.slots)),
     SupervisorMetric(
-        "worker_restarts", "counter", "Workers that died and were followed", lambda s: s.restarts
+        "worker_restarts", "counter", "Workers that died and were replaced", lambda s: s.restarts
     ),
     SupervisorMetric(
         "worker_silences",

@@ -294,7 +294,9 @@ async def sides(request: pytest.FixtureRequest, haproxy: Path, tmp_path: Path) -
     }
     config = tmp_path / "haproxy.cfg"
     text = CONFIG.read_text("utf-8")
-    config.write_text(text.replace("#option", "option") if "BYTES" in environment else text, "utf-8")
+    config.write_text(
+        text.replace("#option accept", "option accept") if "BYTES" in environment else text, "utf-8"
+    )
     async with running(haproxy, environment, tmp_path / "haproxy.log", config), asyncio.timeout(PATIENCE):
         made = Sides(bind, sidecar, crossbar)
         while True:

@@ -283,3 +283,29 @@ def test_no_url_raises_anything_else(text: str) -> None:
     for name in ("couchdb_url", "amqp_urls", "amqp_zone_urls"):
         with suppress(SettingsError):
             parse(setting(name), text, "here")
+
+
+@pytest.mark.parametrize(
+    ("own", "completed", "name"),
+    [
+        ("apps1.example.com", "unused", "apps1.example.com"),
+        ("apps1", "apps1.example.com", "apps1.example.com"),
+        # /etc/hosts may name localhost first, and a resolver anything at all.
+        ("vm", "localhost", "vm"),
+        ("vm", "vm", "vm"),
+        ("apps1", "apps12.example.com", "apps1"),
+        ("apps1", "other.example.com", "apps1"),
+    ],
+)
+def test_the_node_has_the_name_of_its_host(
+    own: str, completed: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the resolver says counts only where it completes the host's own name; sections of config.ini that
+    are for this host are found by the same name."""
+    monkeypatch.setattr("socket.gethostname", lambda: own)
+    monkeypatch.setattr("socket.getfqdn", lambda: completed)
+    path = tmp_path / "config.ini"
+    path.write_text(f"[crossbar_conferences]\nhost = {own}\nhttp_port = 8123\n")
+    settings = room.load({}, {"KAZOO_CONFIG": str(path)}, candidates=())
+    assert settings.node_name == f"crossbar_conferences@{name}"
+    assert settings.http_port == 8123
