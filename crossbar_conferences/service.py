@@ -238,6 +238,7 @@ class Service:
         await self.bus.start()
         await self.feed.start()
         await self.calls.start()
+        stack.push_async_callback(self.calls.close)
         stack.push_async_callback(self.announcer.close)
         await self.live.start()
         stack.push_async_callback(self.live.close)

@@ -27,6 +27,7 @@ from ..conference.actions_plan import (
 )
 from ..conference.actions_table import KAZOO_5, MediaSide
 from ..conference.recordings import recording_name
+from ..conference.selectors import is_selective
 from ..conference.validation import validate_action
 from ..live.port import Sighting
 from ..sockets.reviews import Unauthorized
@@ -83,7 +84,9 @@ class Actions:
 
     async def _participants(self, exchange: Exchange) -> None:
         request = participants_request(exchange.data, exchange.query, exchange.envelope)
-        if request.action == "kick" and exchange.ends_in_slash and not self.kick_all_with_slash:
+        is_forgotten = exchange.ends_in_slash and not self.kick_all_with_slash
+        names_some = isinstance(request.data, Mapping) and is_selective(request.data)
+        if request.action == "kick" and is_forgotten and not names_some:
             message = "the path ends in a slash, so that nobody is named; without it everybody is kicked"
             raise invalid("participant_id", "required", {"message": message})
         context = await self._context(exchange, request, is_about_participants=True)

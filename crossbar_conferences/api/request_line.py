@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 #: Empty lines before it are left out (RFC 9112, 2.2).
-_UNFINISHED: Final = re.compile(rb"[\r\n]*[A-Z]{3,16} [^\r\n]*\r?")
+_UNFINISHED: Final = re.compile(rb"[\r\n]*[A-Z]{1,16}(?:(?<=[A-Z]{3}) [^\r\n]*\r?)?")
 #: Where the target stands. Nothing else that a client says begins like this: a header has a colon first.
 _LINE: Final = re.compile(rb"[\r\n]*[A-Z]{3,16} ([^ \r\n]+) HTTP/[0-9]\.[0-9]\r?\n")
 _BEYOND: Final = re.compile(rb"[\x80-\xff]")

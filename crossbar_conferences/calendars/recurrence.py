@@ -7,11 +7,13 @@ beside. What is wrong is told with the part that it is in. Source: RFC 5545 3.3.
 from __future__ import annotations
 
 import re
-from calendar import isleap, monthrange
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
+from math import prod
 from typing import Any, Final
+
+from . import days_of_rules
 
 #: What rules may have for letters, and how long they may be.
 LONGEST: Final = 256
@@ -19,7 +21,8 @@ LONGEST: Final = 256
 #: Readers keep these in 32 bits.
 _MOST: Final = 2**31 - 1
 
-_FREQUENCIES: Final = ("SECONDLY", "MINUTELY", "HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY")
+# No meeting is held each second or minute, and readers hang on some of these rules.
+_FREQUENCIES: Final = ("HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 _WEEKDAYS: Final = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 
 _UNTIL: Final = re.compile(r"([0-9]{8})(?:T([0-9]{6})(Z?))?", re.ASCII)
@@ -32,8 +35,8 @@ _NOT_WITH: Final = {
     "BYMONTHDAY": frozenset({"WEEKLY"}),
 }
 
-#: Years after which days fall on the same weekdays again.
-_CYCLE: Final = range(2000, 2028)
+#: Longer pauses are no recurrence, and some readers count in 16 bits.
+_LONGEST_INTERVAL: Final = 1_000
 
 
 class WrongPart(ValueError):
@@ -52,8 +55,9 @@ class Recurrence:
     until: datetime | None = None
 
 
-def read(value: Any, start: datetime) -> Recurrence:
+def read(value: Any, start: datetime, *, is_known: bool = False) -> Recurrence:
     """The rule of something that begins at ``start``, which knows its zone. Raises `WrongPart`.
+    ``is_known``: it was read before, so that it is not looked for days that never come.
 
     An ``UNTIL`` goes out in UTC: without a zone it is meant in the start's, and a date means the end of that
     day there."""
@@ -72,7 +76,8 @@ def read(value: Any, start: datetime) -> Recurrence:
     until = _until(parts["UNTIL"], start) if "UNTIL" in parts else None
     if until is not None:
         parts["UNTIL"] = f"{until:%Y%m%dT%H%M%SZ}"
-    _check_happens(parts)
+    if not is_known:
+        _check_happens(parts)
     return Recurrence(";".join(f"{name}={content}" for name, content in parts.items()), until)
 
 
@@ -128,8 +133,9 @@ _PARTS: Final[Mapping[str, Callable[[str, str], None]]] = {
     "FREQ": _one_of(*_FREQUENCIES),
     "UNTIL": _date,
     "COUNT": _number(_MOST),
-    "INTERVAL": _number(_MOST),
-    "BYSECOND": _numbers(0, 60),
+    "INTERVAL": _number(_LONGEST_INTERVAL),
+    # A leap second comes to no reader.
+    "BYSECOND": _numbers(0, 59),
     "BYMINUTE": _numbers(0, 59),
     "BYHOUR": _numbers(0, 23),
     "BYDAY": _weekdays,
@@ -177,74 +183,21 @@ def _until(content: str, start: datetime) -> datetime:
 
 
 def _check_happens(parts: Mapping[str, str]) -> None:
-    """A rule whose days never come, such as a 30th of February: some readers look for one for ever.
-
-    Days are looked at, not hours, intervals or places in a set."""
-    named = [name for name in _ON_DAYS if name in parts]
-    if not named:
-        return
-    checks = [_ON_DAYS[name](parts) for name in named]
-    days = (date(year, 1, 1) + timedelta(days=day) for year in _CYCLE for day in range(365 + isleap(year)))
-    if not any(all(check(day) for check in checks) for day in days):
-        raise WrongPart(named[-1], "names days that never come")
-
-
-def _by_month(parts: Mapping[str, str]) -> Callable[[date], bool]:
-    wanted = _listed(parts["BYMONTH"])
-    return lambda day: day.month in wanted
+    """A rule whose days never come, such as a 30th of February, and a place in a set that has fewer: some
+    readers look for one for ever."""
+    days = tuple((name, parts[name]) for name in days_of_rules.PARTS if name in parts)
+    frequency, first = parts["FREQ"], parts.get("WKST", "MO")
+    most = days_of_rules.most_in_a_period(days, frequency, first)
+    if most == 0:
+        raise WrongPart(days[-1][0], "names days that never come")
+    if "BYSETPOS" in parts:
+        times = prod(len(set(parts[name].split(","))) for name in _TIMES[frequency] if name in parts)
+        if max(abs(int(place)) for place in parts["BYSETPOS"].split(",")) > most * times:
+            raise WrongPart("BYSETPOS", f"names a place in a set of at most {most * times}")
 
 
-def _by_month_day(parts: Mapping[str, str]) -> Callable[[date], bool]:
-    wanted = _listed(parts["BYMONTHDAY"])
-    return lambda day: _counted(day.day, monthrange(day.year, day.month)[1], wanted)
-
-
-def _by_year_day(parts: Mapping[str, str]) -> Callable[[date], bool]:
-    wanted = _listed(parts["BYYEARDAY"])
-    return lambda day: _counted(day.timetuple().tm_yday, 365 + isleap(day.year), wanted)
-
-
-def _by_week(parts: Mapping[str, str]) -> Callable[[date], bool]:
-    wanted = _listed(parts["BYWEEKNO"])
-    first = _WEEKDAYS.index(parts.get("WKST", "MO"))
-
-    def check(day: date) -> bool:
-        # A week belongs to the year that has most of it, and so the 28th of December to the last.
-        middle = day + timedelta(days=3 - (day.weekday() - first) % 7)
-        last = date(middle.year, 12, 28)
-        last += timedelta(days=3 - (last.weekday() - first) % 7)
-        number, weeks = ((each.timetuple().tm_yday - 1) // 7 + 1 for each in (middle, last))
-        return _counted(number, weeks, wanted)
-
-    return check
-
-
-def _by_day(parts: Mapping[str, str]) -> Callable[[date], bool]:
-    wanted = [(item[-2:], int(item[:-2] or 0)) for item in parts["BYDAY"].split(",")]
-    in_year = parts["FREQ"] == "YEARLY" and "BYMONTH" not in parts
-
-    def check(day: date) -> bool:
-        place = day.timetuple().tm_yday if in_year else day.day
-        length = 365 + isleap(day.year) if in_year else monthrange(day.year, day.month)[1]
-        nth = (0, (place - 1) // 7 + 1, -((length - place) // 7 + 1))
-        return any(weekday == _WEEKDAYS[day.weekday()] and number in nth for weekday, number in wanted)
-
-    return check
-
-
-_ON_DAYS: Final[Mapping[str, Callable[[Mapping[str, str]], Callable[[date], bool]]]] = {
-    "BYMONTH": _by_month,
-    "BYWEEKNO": _by_week,
-    "BYYEARDAY": _by_year_day,
-    "BYMONTHDAY": _by_month_day,
-    "BYDAY": _by_day,
+#: Parts that make several times of one day or hour.
+_TIMES: Final = {
+    "HOURLY": ("BYMINUTE", "BYSECOND"),
+    **dict.fromkeys(("DAILY", "WEEKLY", "MONTHLY", "YEARLY"), ("BYHOUR", "BYMINUTE", "BYSECOND")),
 }
-
-
-def _listed(content: str) -> frozenset[int]:
-    return frozenset(int(item) for item in content.split(","))
-
-
-def _counted(place: int, length: int, wanted: frozenset[int]) -> bool:
-    """Whether a place in a row is among those wanted, counted from the beginning or from the end."""
-    return place in wanted or place - length - 1 in wanted

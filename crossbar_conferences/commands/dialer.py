@@ -18,6 +18,7 @@ from ..broker.bus import Bus
 from ..broker.port import BrokerError, BrokerUnavailable, CallTimeout
 from ..conference import endpoints
 from ..conference.actions_dial import (
+    CALL_ID_IN_USE,
     CANNOT_BEGIN,
     TIMED_OUT,
     DialPlan,
@@ -49,9 +50,10 @@ _JOIN_WITHIN: Final = 0.25
 class _Dial:
     """One dial that is under way: what is known of its legs, and when there is nothing left to be known."""
 
-    def __init__(self, fates: Fates, conference_id: str) -> None:
+    def __init__(self, fates: Fates, account_id: str, conference_id: str) -> None:
         self.fates = fates
         self.settled = asyncio.Event()
+        self._account_id = account_id
         self._conference_id = conference_id
 
     def hear(self, heard: Heard) -> None:
@@ -59,13 +61,13 @@ class _Dial:
         event = heard.event
         if event.kind != "add-member" or event.conference_id != self._conference_id or not event.call_id:
             return
-        told = {} if event.participant is None else event.participant.custom_channel_vars
-        names = (told.get("Authorizing-ID"), told.get("Owner-ID"))
-        self.fates.joined(event.call_id, [name for name in names if isinstance(name, str)])
+        self.fates.joined(event.call_id)
         self.look()
 
     def over(self, ended: CallEnd) -> None:
-        """A leg's call has ended."""
+        """A leg's call has ended; one of another account is none of ours, whatever id a client chose."""
+        if ended.account_id not in (None, self._account_id):
+            return
         self.fates.ended(ended.call_id, ended.cause, answered=ended.answered)
         self.look()
 
@@ -145,6 +147,9 @@ class Dialer:
         if not self._media_side.dial_begins and await self._is_idle(plan):
             # The switch would call nobody, and say nothing until the timeout.
             return dial_failure(CANNOT_BEGIN)
+        if await self._is_in_use(plan):
+            # The switch would call nobody under it, and what it tells of the call would be of the other one.
+            return dial_failure(CALL_ID_IN_USE)
         zone = await self.zone(plan)
         message = plan.message(zone, request_id)
         fates = Fates(plan.legs, trusts=self._media_side.core == "master")
@@ -174,12 +179,15 @@ class Dialer:
             await asyncio.wait((asking, settling), return_when=asyncio.FIRST_COMPLETED)
             if not fates.are_settled:
                 reply = await asking
-                if (reason := refusal_of(reply)) is not None:
-                    return dial_failure(reason)
-                fates.told(reply["Endpoint-Responses"])
-                if not fates.are_settled:
+                reason = refusal_of(reply)
+                if reason is None:
+                    fates.told(reply["Endpoint-Responses"])
                     await self._seen(plan, dial, over)
+                elif not fates.is_any_known:
+                    return dial_failure(reason)
         except CallTimeout:
+            # Where joins are not published, legs may be there all the same.
+            await self._look(plan, dial)
             if not fates.is_any_known:
                 return dial_failure(TIMED_OUT)
         finally:
@@ -191,26 +199,32 @@ class Dialer:
 
         Their events come at about the same time, or later, when it took another's joining for theirs; an
         operator may also not publish them, so the conference is asked for too."""
-        loop, context = asyncio.get_running_loop(), plan.context
+        loop = asyncio.get_running_loop()
         for wait in (_JOIN_WITHIN, over - loop.time()):
             if await dial.settles(max(0.0, min(wait, over - loop.time()))):
                 return
-            sighting = await self._live.conference(context.account_id, context.conference_id, fresh=True)
-            room = sighting.room(context.conference_id)
-            present = () if room is None else room.participants
-            dial.fates.seen({one.call_id for one in present if one.call_id is not None})
-            if dial.fates.are_settled:
-                return
+            await self._look(plan, dial)
+
+    async def _look(self, plan: DialPlan, dial: _Dial) -> None:
+        """Ask for the conference, and take note of whose calls are there."""
+        context = plan.context
+        sighting = await self._live.conference(context.account_id, context.conference_id, fresh=True)
+        room = sighting.room(context.conference_id)
+        present = () if room is None else room.participants
+        dial.fates.seen({one.call_id for one in present if one.call_id is not None})
+        dial.look()
 
     @asynccontextmanager
     async def _hearing(self, plan: DialPlan, fates: Fates) -> AsyncIterator[_Dial]:
         """Hear of a dial's legs while the block lasts."""
-        account_id, dial = plan.context.account_id, _Dial(fates, plan.context.conference_id)
+        account_id = plan.context.account_id
+        dial = _Dial(fates, account_id, plan.context.conference_id)
         own = self._open.setdefault(account_id, {})
         own[dial] = None
         try:
-            await self._feed.hold(account_id)
             try:
+                # Counted before it waits: one that is cancelled meanwhile has to be released.
+                await self._feed.hold(account_id)
                 async with self._calls.hearing({leg.call_id for leg in fates.legs}, dial.over):
                     yield dial
             finally:
@@ -234,6 +248,21 @@ class Dialer:
         sighting = await self._live.conference(context.account_id, context.conference_id)
         room = sighting.room(context.conference_id)
         return room.zone if room is not None and room.zone else self._bus.zone
+
+    async def _is_in_use(self, plan: DialPlan) -> bool:
+        """Whether a call id that a client chose is a call's already: in the conference, or in another dial of
+        this process. Whether it is one elsewhere, nobody here knows."""
+        if not plan.has_own_call_id:
+            return False
+        wanted = {leg.call_id for leg in plan.legs}
+        ringing = {leg.call_id for dials in self._open.values() for one in dials for leg in one.fates.legs}
+        if wanted & ringing:
+            return True
+        context = plan.context
+        room = (await self._live.conference(context.account_id, context.conference_id)).room(
+            context.conference_id
+        )
+        return room is not None and any(room.caller(call_id) is not None for call_id in wanted)
 
     async def _is_idle(self, plan: DialPlan) -> bool:
         """Whether the conference is known not to run."""

@@ -139,8 +139,9 @@ class Executor:
             sighting = await self._live.conference(account_id, conference_id)
             settled = not plan.messages and plan.reaches_all
             return self._counted(Outcome(settled, sighting.room(conference_id)))
-        await self._feed.hold(account_id)
         try:
+            # Counted before it waits: one that is cancelled meanwhile has to be released.
+            await self._feed.hold(account_id)
             with self._waiting(account_id, plan.confirms) as waiter:
                 seen = await self._wait(plan, waiter, wait, watch, (account_id, conference_id))
             confirmed = waiter.is_proved

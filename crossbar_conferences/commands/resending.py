@@ -85,8 +85,8 @@ class Resender:
     async def _repeat(self, account_id: str, kept: dict[_Key, Newcomer]) -> None:
         began = self._clock()
         try:
-            await self._feed.hold(account_id)
             try:
+                await self._feed.hold(account_id)
                 for after in REPEATED_AT:
                     await asyncio.sleep(max(0.0, _latest(kept) + after - self._clock()))
                     due = [one for key, one in kept.items() if self._is_open(key, one)]

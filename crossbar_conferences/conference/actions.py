@@ -129,6 +129,8 @@ def plan_participant_action(request: ActionRequest, context: ActionContext, part
 def _named(participant: str, context: ActionContext) -> int:
     """The number of a participant who is named by call, device or user."""
     found = meant(context.room, participant)
+    if not found and (not context.is_live_known or (context.room is not None and context.room.has_strangers)):
+        raise ActionError("live_unknown", {"message": "it is not known who is there, so nobody can be named"})
     if not found:
         raise no_such_participant(participant)
     if len(found) > 1:

@@ -31,6 +31,7 @@ MAXIMUM_LEGS: Final = 100
 
 TIMED_OUT: Final = "timed out trying to dial endpoints"
 CANNOT_BEGIN: Final = "a dial cannot begin a conference here: it does not run"
+CALL_ID_IN_USE: Final = "outbound_call_id is the id of a call that is there already"
 NO_MEDIA_SERVER: Final = "conference dial failed to find a media server"
 
 
@@ -60,6 +61,8 @@ class DialPlan:
     #: What is called, in the order in which the answer tells of it: the last one of the message first, as
     #: Kazoo tells of legs that are answered one after the other.
     legs: tuple[DialLeg, ...] = ()
+    #: Whether a client chose the call id of one of them.
+    has_own_call_id: bool = False
 
     def message(self, zone: str, msg_id: str | None = None) -> Outgoing:
         """The message for a zone; Kazoo's ``msg_id`` is the HTTP request's id."""
@@ -134,7 +137,14 @@ def plan_dial(
     }
     wait = request.timeout_seconds * 1000 * len(resolved.endpoints)
     legs = tuple(map(DialLeg.of, reversed(called)))
-    return DialPlan(fields, min(wait, MAXIMUM_WAIT_MS), request.target_call_id, context, legs)
+    return DialPlan(
+        fields,
+        min(wait, MAXIMUM_WAIT_MS),
+        request.target_call_id,
+        context,
+        legs,
+        has_own_call_id="Outbound-Call-ID" in request.fields,
+    )
 
 
 def refusal_of(reply: Mapping[str, Any]) -> str | None:

@@ -28,11 +28,13 @@ _REPLACED: Final = frozenset({"LOSE_RACE", "NORMAL_UNSPECIFIED", "PICKED_OFF"})
 @dataclass(frozen=True, slots=True)
 class DialLeg:
     """One leg. ``endpoint_id`` is how ecallmgr's answer names it; ``forks``: the switch looks up what is
-    called, and several phones of somebody may ring under one leg."""
+    called, and several phones of somebody may ring under one leg; ``loops``: it is a number that comes back
+    through Kazoo, and another call may take the place of its own."""
 
     call_id: str
     endpoint_id: str | None
     forks: bool = False
+    loops: bool = False
 
     @classmethod
     def of(cls, endpoint: Mapping[str, Any]) -> DialLeg:
@@ -43,7 +45,8 @@ class DialLeg:
             (endpoint.get("Custom-Channel-Vars") or {}).get("Authorizing-ID"),
         )
         endpoint_id = next((name for name in names if isinstance(name, str) and name), None)
-        return cls(endpoint["Outbound-Call-ID"], endpoint_id, endpoint.get("Invite-Format") == "endpoint")
+        form = endpoint.get("Invite-Format")
+        return cls(endpoint["Outbound-Call-ID"], endpoint_id, form == "endpoint", form == "loopback")
 
 
 @dataclass(slots=True)
@@ -79,13 +82,12 @@ class Fates:
         """Whether anything was heard of any leg."""
         return any(fate.result is not None or fate.told is not None for fate in self._fates)
 
-    def joined(self, call_id: str, names: Collection[str] = ()) -> None:
-        """A call has joined the conference since the dial was sent. ``names``: the device and the user that
-        it is of, which tell a leg that forked into phones with call ids of their own."""
+    def joined(self, call_id: str) -> None:
+        """A call has joined the conference since the dial was sent.
+
+        Whose device or user it is of says nothing: they may have called in."""
         self._joined.add(call_id)
-        fate = self._of_call(call_id) or next(
-            (one for one in self._open() if one.leg.forks and one.leg.endpoint_id in names), None
-        )
+        fate = self._of_call(call_id)
         # Joins and ends come on ways of their own: who joined and left at once may be heard to leave first.
         if fate is not None and (fate.result is None or fate.result["status"] == "error"):
             _succeed(fate, call_id)
@@ -111,9 +113,13 @@ class Fates:
                 continue
             fate.told = entry
             call_id = entry.get("Call-ID")
-            # A call is one leg's, whatever is said.
-            if isinstance(call_id, str) and self._of_call(call_id) in (None, fate):
-                fate.calls.add(call_id)
+            # A call is one leg's, whatever is said, and of a leg that rings one phone its own alone.
+            is_its = isinstance(call_id, str) and (
+                call_id in fate.calls
+                or (self._of_call(call_id) is None and (self.trusts or fate.leg.forks or fate.leg.loops))
+            )
+            if is_its:
+                fate.calls.add(str(call_id))
             else:
                 call_id = None
             if fate.result is not None:
@@ -122,8 +128,8 @@ class Fates:
                 message = entry.get("Message")
                 text = message if isinstance(message, str) and message else "unknown failure"
                 fate.result = _result(fate, {"status": "error", "message": text})
-            elif isinstance(call_id, str) and (self.trusts or call_id in self._joined):
-                _succeed(fate, call_id)
+            elif call_id is not None and (self.trusts or call_id in self._joined):
+                _succeed(fate, str(call_id))
 
     def seen(self, call_ids: Collection[str]) -> None:
         """These calls are in the conference, as a search says."""
@@ -168,4 +174,4 @@ def _result(fate: _Fate, known: Mapping[str, Any]) -> dict[str, Any]:
     name = {} if fate.leg.endpoint_id is None else {"endpoint_id": fate.leg.endpoint_id}
     if known["status"] == "error":
         told.pop("call_id", None)
-    return {**name, **told, **known}
+    return {**told, **name, **known}

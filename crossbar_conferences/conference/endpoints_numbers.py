@@ -27,6 +27,13 @@ _TEL: Final = "tel:"
 _DIGITS: Final = re.compile(r"\+?[0-9]+", re.ASCII)
 #: A zero that is dialled inside the country only, as in ``+44 (0)20 …``.
 _INSIDE_ONLY: Final = "(0)"
+#: There the zero is part of the number: Italy, San Marino.
+_ZERO_IS_PART: Final = ("+39", "+378", "+ 39", "+ 378")
+_INTERNATIONAL: Final = ("+", "00", "011")
+_TEN_DIGITS: Final = re.compile(r"1?[0-9]{10}", re.ASCII)
+_QUAD: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}", re.ASCII)
+#: Fewer digits with signs between them are something else.
+_SHORTEST_WRITTEN: Final = 7
 _LONGEST_WRITTEN: Final = 128
 #: Longer than any number; what comes from outside must not grow the message without bound.
 _MAXIMUM_NUMBER_LENGTH: Final = 64
@@ -44,16 +51,26 @@ def normalize_number(number: str) -> str:
 
 
 def plain_number(text: str) -> str | None:
-    """The digits, and the plus before them, of a number as people write it; ``None`` when it is none."""
+    """The digits, and the plus before them, of a number as people write it; ``None`` when it is none.
+
+    Signs between digits are taken off only where nothing else can be meant: of what begins as an
+    international number (``+``, ``00``, ``011``), is said to be a telephone's (``tel:``), or has the ten
+    digits of North America. Of a list, a date, an address of the network, or anything that would become an
+    emergency number, nothing is made."""
     if len(text) > _LONGEST_WRITTEN:
         return None
-    written = text[len(_TEL) :] if text[: len(_TEL)].lower() == _TEL else text
-    written = written.strip()
-    if written.startswith("+"):
+    is_tel = text[: len(_TEL)].lower() == _TEL
+    written = (text[len(_TEL) :] if is_tel else text).strip()
+    if written.startswith("+") and not written.startswith(_ZERO_IS_PART):
         written = written.replace(_INSIDE_ONLY, "", 1)
     number = written.translate(_BETWEEN)
-    is_number = len(number) <= _MAXIMUM_NUMBER_LENGTH and _DIGITS.fullmatch(number) is not None
-    return number if is_number else None
+    if len(number) > _MAXIMUM_NUMBER_LENGTH or not _DIGITS.fullmatch(number):
+        return None
+    if number == written:
+        return number
+    is_plain = is_tel or number.startswith(_INTERNATIONAL) or _TEN_DIGITS.fullmatch(number) is not None
+    is_else = len(number.lstrip("+")) < _SHORTEST_WRITTEN or _QUAD.fullmatch(written) is not None
+    return number if is_plain and not is_else else None
 
 
 def as_dialled(text: str) -> str | None:

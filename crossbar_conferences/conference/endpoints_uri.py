@@ -25,6 +25,7 @@ _URI: Final = re.compile(
     re.ASCII,
 )
 _HIGHEST_PORT: Final = 65535
+_OTHER_TRANSPORT: Final = re.compile(r";transport(?!=tls(?:;|$))", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,9 @@ def parse_sip_uri(text: str) -> SipUri | None:
     found = _URI.fullmatch(rest)
     if found is None or (found["port"] and not 0 < int(found["port"]) <= _HIGHEST_PORT):
         return None
-    return SipUri(
-        user=found["user"] or "", domain=found["host"], route=scheme + rest, is_secure=scheme == "sips:"
-    )
+    is_secure = scheme == "sips:"
+    if is_secure and (found["headers"] or _OTHER_TRANSPORT.search(found["parameters"])):
+        # ecallmgr puts the transport behind headers, where it is none, and leaves one that it does not know
+        # to stand before its own.
+        return None
+    return SipUri(found["user"] or "", found["host"], scheme + rest, is_secure)

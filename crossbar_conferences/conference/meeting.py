@@ -45,8 +45,9 @@ class Meeting:
         return None if until is None else until + length
 
 
-def read_meeting(request: Mapping[str, Any]) -> tuple[Meeting | None, Errors]:
-    """The meeting in a request's ``start``, ``duration``, ``timezone`` and ``recurrence``.
+def read_meeting(request: Mapping[str, Any], *, is_known: bool = False) -> tuple[Meeting | None, Errors]:
+    """The meeting in a request's ``start``, ``duration``, ``timezone`` and ``recurrence``; ``is_known``: it
+    was read before.
 
     ``None`` when no start is given. Errors are keyed like validation errors."""
     errors: Errors = {}
@@ -60,7 +61,7 @@ def read_meeting(request: Mapping[str, Any]) -> tuple[Meeting | None, Errors]:
     duration = _duration(request.get("duration"), errors)
     if start is None:
         return None, errors
-    rule = _recurrence(request.get("recurrence"), start, errors)
+    rule = _recurrence(request.get("recurrence"), start, errors, is_known=is_known)
     if errors:
         return None, errors
     if rule is None:
@@ -121,11 +122,11 @@ def _duration(value: Any, errors: Errors) -> int:
     return DEFAULT_DURATION
 
 
-def _recurrence(value: Any, start: datetime, errors: Errors) -> Recurrence | None:
+def _recurrence(value: Any, start: datetime, errors: Errors, *, is_known: bool) -> Recurrence | None:
     if value is None:
         return None
     try:
-        return recurrence.read(value, start)
+        return recurrence.read(value, start, is_known=is_known)
     except recurrence.WrongPart as wrong:
         errors["recurrence"] = error("wrong_format", str(wrong), value)
         errors["recurrence"]["wrong_format"]["part"] = wrong.part

@@ -132,7 +132,7 @@ def from_json(value: Any) -> Kept | None:
     if not isinstance(value, Mapping):
         return None
     uid, sequence, organizer = (value.get(key) for key in ("uid", "sequence", "organizer"))
-    meeting, _ = read_meeting({key: value.get(key) for key in _ASKED})
+    meeting, _ = read_meeting({key: value.get(key) for key in _ASKED}, is_known=True)
     if not isinstance(uid, str) or type(sequence) is not int or meeting is None:
         return None
     named = Named(uid, sequence, organizer if isinstance(organizer, str) else None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .messages import Definition, Origin, Outgoing, build, check, matches
+from .messages import Definition, MessageInvalid, Origin, Outgoing, build, check, matches
 from .routing import CALL_EVENTS, encode
 from .types import is_boolean_or_its_text, is_object, is_text
 
@@ -46,7 +46,9 @@ _DESTROYED_EVENTS = tuple(
 
 
 def destroyed_key(call_id: str) -> str:
-    """Where the end of a call is heard; ``*`` of any."""
+    """Where the end of a call is heard. Raises `MessageInvalid` for an id that means several."""
+    if call_id in ("", "*", "#"):
+        raise MessageInvalid("the call id is a wildcard")
     return f"call.{_DESTROYED}.{encode(call_id)}"
 
 

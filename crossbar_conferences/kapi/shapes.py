@@ -36,7 +36,7 @@ def text(kind: Text, *, repeats: bool = False) -> Shape:
     """A text of this type. ``repeats``: it is nearly always the one that it was before, as our own name
     is, which need not be looked at again."""
     fits, must = kind.fits, kind.must
-    last: object = None
+    last = object()
 
     def check(value: Any) -> None:
         if not fits(value):

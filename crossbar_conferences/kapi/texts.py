@@ -122,7 +122,8 @@ MARK: Final = Text("one word", _WORD, 255)
 #: A language, a voice, a key, the name of a method.
 WORD: Final = Text("one word", "_.:-", 64, form=".+")
 PROFILE_NAME: Final = Text("a profile's name", "._-+@:~=", 128, _LETTERS)
-CALL_ID: Final = Text("a call id", _WORD, 255)
+#: Not a wildcard of routing keys: ends of calls are heard by their ids.
+CALL_ID: Final = Text("a call id", _WORD, 255, form=r"(?![*#]\Z).*")
 #: A number that is dialled: it stands bare in ``loopback/<number>/<context>``.
 DIALLED_NUMBER: Final = Text("a number", _ADDRESS, 128)
 #: A number that is shown, bare at the end of a dial.

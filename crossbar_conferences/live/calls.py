@@ -26,11 +26,13 @@ _NO_CAUSE = "UNKNOWN"
 
 @dataclass(frozen=True, slots=True)
 class CallEnd:
-    """A call that is over: FreeSWITCH's hangup cause, and whether it was answered."""
+    """A call that is over: FreeSWITCH's hangup cause, whether it was answered, and the account that the
+    event names."""
 
     call_id: str
     cause: str
     answered: bool
+    account_id: str | None = None
 
 
 #: Called for the end of each call that is waited for; must not block.
@@ -100,6 +102,12 @@ class CallEnds:
         cause = body.get("Hangup-Cause")
         is_cause = isinstance(cause, str) and _CAUSE.fullmatch(cause) is not None
         answered = body.get("Disposition") == "ANSWER"
-        end = CallEnd(body["Call-ID"], str(cause) if is_cause else _NO_CAUSE, answered)
+        account_id = (body.get("Custom-Channel-Vars") or {}).get("Account-ID")
+        end = CallEnd(
+            body["Call-ID"],
+            str(cause) if is_cause else _NO_CAUSE,
+            answered,
+            account_id if isinstance(account_id, str) else None,
+        )
         for listener in tuple(self._listeners.get(end.call_id, ())):
             listener(end)

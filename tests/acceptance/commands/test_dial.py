@@ -9,6 +9,8 @@ from collections import Counter
 
 import pytest
 
+from crossbar_conferences.kapi import call
+from crossbar_conferences.kapi.messages import Origin
 from tests.support.world import World, beside, sip_device
 
 NUMBER = "2600123456"
@@ -304,6 +306,49 @@ async def test_an_operator_who_does_not_publish_joins(world: World) -> None:
     answer = await world.act(conference_id, "dial", {"endpoints": [NUMBER], "timeout": 5})
     (leg,) = answer.data["endpoint_responses"]
     assert (leg["status"], leg["call_id"]) == ("success", world.room(conference_id).members[0].call_id)
+
+
+async def test_the_end_of_anothers_call_tells_nothing(world: World) -> None:
+    """A client that names another account's call as its leg's hears nothing of that call."""
+    conference_id, call_id = await world.create(), f"theirs-{secrets.token_hex(4)}"
+    await world.cluster.perform(["dial-mode", "silent"])
+    data = {"endpoints": [NUMBER], "timeout": 1, "outbound_call_id": call_id}
+    dialling = world.start(world.act(conference_id, "dial", data))
+    await world.eventually(lambda: bool(world.commands))
+    for variables, cause in (({"Account-ID": world.data.other.id}, "USER_BUSY"), ({}, "NO_ANSWER")):
+        fields = {"Call-ID": call_id, "Hangup-Cause": cause, "Custom-Channel-Vars": variables}
+        over = call.destroyed(fields, Origin("freeswitch", "1.0", "freeswitch@h"))
+        await world.publish("callevt", over.routing_key, dict(over.body))
+    # Of a call whose account nobody names the id is all that there is.
+    (leg,) = (await dialling).data["endpoint_responses"]
+    assert leg["message"] == "NO_ANSWER"
+
+
+async def test_a_call_id_that_is_in_use(world: World) -> None:
+    """A leg cannot have the id of somebody who is there, nor of another leg that rings: nobody is called."""
+    conference_id = await world.create()
+    await world.start_room(conference_id, "name=Ann")
+    data = {"endpoints": [NUMBER], "timeout": 1}
+    taken = {**data, "outbound_call_id": world.room(conference_id).members[0].call_id}
+    in_use = {"status": "error", "message": "outbound_call_id is the id of a call that is there already"}
+    assert (await world.act(conference_id, "dial", taken)).data == in_use
+    assert world.commands == []
+    await world.cluster.perform(["dial-mode", "silent"])
+    mine = {**data, "outbound_call_id": f"mine-{secrets.token_hex(4)}"}
+    ringing = world.start(world.act(conference_id, "dial", mine))
+    await world.eventually(lambda: bool(world.commands))
+    assert (await world.act(conference_id, "dial", mine)).data == in_use
+    assert (await ringing).status == 202
+
+
+@pytest.mark.parametrize("wildcard", ["*", "#"])
+async def test_a_wildcard_is_no_call_id(world: World, wildcard: str) -> None:
+    """The end of a call is heard by its id: one that means all calls is refused."""
+    conference_id = await world.create()
+    data = {"endpoints": [NUMBER], "timeout": 1, "outbound_call_id": wildcard}
+    answer = await world.act(conference_id, "dial", data)
+    assert (answer.status, list(answer.errors)) == (400, ["outbound_call_id"])
+    assert world.service.calls.bound == 0
 
 
 async def test_nothing_is_heard_of_a_dial_that_is_over(world: World) -> None:

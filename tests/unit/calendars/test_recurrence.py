@@ -11,8 +11,8 @@ from dateutil import rrule
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossbar_conferences.calendars import recurrence
-from crossbar_conferences.calendars.recurrence import WrongPart
+from crossbar_conferences.calendars import days_of_rules, recurrence
+from crossbar_conferences.calendars.recurrence import WrongPart, read
 
 BERLIN = ZoneInfo("Europe/Berlin")
 START = datetime(2026, 3, 23, 9, 30, tzinfo=BERLIN)
@@ -201,3 +201,50 @@ def test_what_is_taken_comes_again(often: str, parts: tuple[str, ...]) -> None:
         is_taken = False
     days = rrule.rrulestr(rule, dtstart=start).replace(until=start + timedelta(days=366 * 29))
     assert bool(list(islice(days, 1))) is is_taken
+
+
+@pytest.mark.parametrize(
+    ("rule", "part"),
+    [
+        ("FREQ=SECONDLY;BYMONTH=2;BYMONTHDAY=29", "FREQ"),
+        ("FREQ=MINUTELY", "FREQ"),
+        ("FREQ=DAILY;BYSECOND=60", "BYSECOND"),
+        ("FREQ=DAILY;BYHOUR=9;BYSETPOS=2", "BYSETPOS"),
+        ("FREQ=WEEKLY;BYDAY=MO,TU;BYSETPOS=3", "BYSETPOS"),
+        ("FREQ=MONTHLY;BYDAY=MO;BYSETPOS=-6", "BYSETPOS"),
+        ("FREQ=YEARLY;BYMONTH=2,3;BYSETPOS=3", "BYSETPOS"),
+        ("FREQ=WEEKLY;INTERVAL=2147483647", "INTERVAL"),
+        ("FREQ=WEEKLY;INTERVAL=1001", "INTERVAL"),
+    ],
+)
+def test_rules_that_readers_hang_on(rule: str, part: str) -> None:
+    """Rules that RFC 5545 has and no meeting needs, and places that no set has: readers look for ever."""
+    with pytest.raises(WrongPart) as wrong:
+        read(rule, datetime(2026, 3, 23, 9, tzinfo=UTC))
+    assert wrong.value.part == part
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1",
+        "FREQ=MONTHLY;BYDAY=MO;BYSETPOS=5",
+        "FREQ=YEARLY;BYMONTH=2,3;BYSETPOS=2",
+        "FREQ=DAILY;BYHOUR=9,15;BYSETPOS=2",
+        "FREQ=WEEKLY;INTERVAL=1000",
+    ],
+)
+def test_places_that_sets_have(rule: str) -> None:
+    """They are taken."""
+    assert read(rule, datetime(2026, 3, 23, 9, tzinfo=UTC)).text == rule
+
+
+def test_days_are_looked_for_once() -> None:
+    """A rule that is read again, and one whose meeting is kept, costs no look at the days of 28 years."""
+    days_of_rules.most_in_a_period.cache_clear()
+    rule, start = "FREQ=YEARLY;BYWEEKNO=1;BYYEARDAY=1", datetime(2026, 1, 1, 9, tzinfo=UTC)
+    read(rule, start, is_known=True)
+    assert days_of_rules.most_in_a_period.cache_info().misses == 0
+    read(rule, start)
+    read(rule, start)
+    assert days_of_rules.most_in_a_period.cache_info().misses == 1

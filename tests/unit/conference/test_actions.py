@@ -645,9 +645,11 @@ def test_one_who_is_not_there() -> None:
 )
 def test_ids_that_are_no_integers(participant: str) -> None:
     """No text reaches the switch in place of a number."""
-    with pytest.raises(ActionError) as error:
-        on_one({"data": {"action": "kick"}}, participant, context(None, known=False))
-    assert refused(error)[0] == "bad_identifier"
+    for known, kind in ((True, "bad_identifier"), (False, "live_unknown")):
+        with pytest.raises(ActionError) as error:
+            on_one({"data": {"action": "kick"}}, participant, context(None, known=known))
+        # Whom it names is not known where nobody knows who is there.
+        assert refused(error)[0] == kind
 
 
 @pytest.mark.parametrize("action", ["dance", None, "relate", 5])

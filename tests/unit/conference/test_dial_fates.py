@@ -13,6 +13,7 @@ from crossbar_conferences.conference.dial_fates import DialLeg, Fates
 
 ANN, BOB = DialLeg("call-ann", "1001"), DialLeg("call-bob", "1002")
 USER = DialLeg("call-user", "u" * 32, forks=True)
+LOOP = DialLeg("call-loop", "1003", loops=True)
 
 
 def success(endpoint_id: str, call_id: str) -> dict[str, Any]:
@@ -41,7 +42,7 @@ def test_a_leg_of_an_endpoint() -> None:
     leg = DialLeg.of(
         {"Outbound-Call-ID": "c", "Route": "1001", "Endpoint-ID": "d", "Invite-Format": "loopback"}
     )
-    assert leg == DialLeg("c", "1001", forks=False)
+    assert leg == DialLeg("c", "1001", forks=False, loops=True)
     assert DialLeg.of({"Outbound-Call-ID": "c", "Endpoint-ID": "d", "Invite-Format": "endpoint"}).forks
     authorized = {"Outbound-Call-ID": "c", "Custom-Channel-Vars": {"Authorizing-ID": "a"}}
     assert DialLeg.of(authorized).endpoint_id == "a"
@@ -105,24 +106,34 @@ def test_who_joins_and_leaves_at_once() -> None:
 @pytest.mark.parametrize("cause", ["LOSE_RACE", "NORMAL_UNSPECIFIED"])
 def test_a_call_that_another_replaces(cause: str) -> None:
     """Its end is not the leg's: what ecallmgr names then is."""
-    fates = Fates([ANN])
-    fates.ended("call-ann", cause, answered=True)
+    fates = Fates([LOOP])
+    fates.ended("call-loop", cause, answered=True)
     assert not fates.are_settled
-    fates.told([success("1001", "call-b-leg")])
+    fates.told([success("1003", "call-b-leg")])
     assert not fates.are_settled
     fates.joined("call-b-leg")
     assert told(fates)[0]["call_id"] == "call-b-leg"
 
 
 def test_a_user_with_several_phones() -> None:
-    """The phone that is busy is not the user's answer; the one that joins is known by its user or device."""
+    """The phone that is busy is not the user's answer; the one that joins is the one that ecallmgr names.
+    That a call of his joins says nothing: he may have called in."""
     fates = Fates([USER, ANN])
     fates.ended("call-user", "USER_BUSY", answered=False)
-    fates.joined("call-of-another", ["x" * 32])
+    fates.joined("call-of-his-that-came-in")
+    fates.joined("call-second-phone")
     assert not fates.is_any_known
-    fates.joined("call-second-phone", ["d" * 32, "u" * 32])
-    fates.joined("call-third-phone", ["u" * 32])
+    fates.told([success("u" * 32, "call-second-phone")])
     assert told(fates)[0]["call_id"] == "call-second-phone"
+
+
+def test_a_leg_of_one_phone_is_its_own_call() -> None:
+    """Whatever call an answer names for it."""
+    fates = Fates([ANN])
+    fates.joined("call-of-a-stranger")
+    fates.told([success("1001", "call-of-a-stranger")])
+    fates.seen({"call-of-a-stranger"})
+    assert told(fates)[0]["message"] == "timeout"
 
 
 def test_one_number_twice() -> None:
@@ -136,17 +147,17 @@ def test_one_number_twice() -> None:
 
 def test_a_search_that_shows_them() -> None:
     """Where joins are not published, whom ecallmgr names is looked for in the conference."""
-    fates = Fates([ANN, BOB])
-    fates.told([success("1001", "call-x"), success("1002", "call-bob")])
+    fates = Fates([LOOP, BOB])
+    fates.told([success("1003", "call-x"), success("1002", "call-bob")])
     fates.seen({"call-x", "call-of-somebody-else"})
     assert [one["status"] for one in told(fates)] == ["success", "error"]
     assert told(fates)[1]["message"] == "timeout"
 
 
-_CALLS = st.sampled_from(["call-ann", "call-bob", "call-user", "call-x", "call-y"])
+_CALLS = st.sampled_from(["call-ann", "call-loop", "call-user", "call-x", "call-y"])
 _ENTRY = st.one_of(
-    st.builds(success, st.sampled_from(["1001", "1002", "odd"]), _CALLS),
-    st.builds(error, st.sampled_from(["1001", "1002", "odd"]), st.sampled_from(["NO_ANSWER", ""])),
+    st.builds(success, st.sampled_from(["1001", "1003", "odd"]), _CALLS),
+    st.builds(error, st.sampled_from(["1001", "1003", "odd"]), st.sampled_from(["NO_ANSWER", ""])),
     st.dictionaries(
         st.sampled_from(["Status", "Message", "Endpoint-ID", "Call-ID"]), st.none() | st.integers()
     ),
@@ -163,7 +174,7 @@ _STEP = st.one_of(
 def test_no_success_without_a_joining(steps: list[tuple[str, Any]]) -> None:
     """Whatever is said in whatever order: a leg has success only with a call that joined, each leg is told of
     once, and no two name one call."""
-    fates, joined = Fates([ANN, BOB, USER]), set()
+    fates, joined = Fates([ANN, LOOP, USER]), set()
     for kind, what in steps:
         if kind == "joined":
             fates.joined(what)

@@ -90,6 +90,9 @@ def test_any_text_has_an_answer(text: str) -> None:
         (" +14155550100 ", "+14155550100"),
         ("+44 (0)20 7946 0958", "+442079460958"),
         ("+49 (0)30/123456-78", "+493012345678"),
+        ("+39 (0)6 1234 5678", "+390612345678"),
+        ("0044 20 7946 0958", "00442079460958"),
+        ("tel:911", "911"),
         ("030/1234567", "0301234567"),
         ("1-2", "1-2"),
         ("*97", "*97"),
@@ -126,6 +129,7 @@ def test_nothing_but_punctuation_goes(text: str) -> None:
     number = plain_number(text)
     if number is not None:
         digits = [sign for sign in text if sign.isdigit()]
+        assert len(number) >= 7 or not set(text.strip().removeprefix("tel:").strip()) & set(" -.()/")
         assert [sign for sign in number if sign.isdigit()] in (digits, _without_one_zero(number, digits))
 
 

@@ -244,10 +244,10 @@ def holds(body: Mapping[str, Any], what: object) -> None:
 
 
 def is_refusal(error: ActionError) -> bool:
-    """A 400 with paths, or the 404 of media and participants."""
+    """A 400 with paths, the 404 of media and participants, or the 503 of a name that nobody can look up."""
     if error.kind == "validation_error":
         return bool(error.data) and all(isinstance(path, str) and path for path in error.data)
-    return error.kind in ("bad_media", "bad_identifier", "faulty_request")
+    return error.kind in ("bad_media", "bad_identifier", "faulty_request", "live_unknown")
 
 
 # --- nothing is forgotten ---
