@@ -34,6 +34,7 @@ PROGRAMS = {
     "python3",
     "rm",
     "systemctl",
+    "systemd-run",
 }
 OURS = "crossbar-conferences"
 OPERATORS_PAGES = (
