@@ -65,11 +65,11 @@ class Changes:
     def _sweep(self, change: configuration.Change, database: str) -> None:
         """What the sidecar itself keeps of what is gone goes too, later."""
         account_id = account_id_of(database)
-        if change.event == "db_deleted" and account_id is not None:
+        is_document = change.event == "doc_deleted"
+        is_account = is_document and (database == ACCOUNTS or change.id == account_id)
+        if is_account or (change.event == "db_deleted" and account_id is not None):
             self.sweeper.account_gone()
-        elif change.event == "doc_deleted" and (database == ACCOUNTS or change.id == account_id):
-            self.sweeper.account_gone()
-        elif change.event == "doc_deleted" and change.type == CONFERENCE and account_id is not None:
+        elif is_document and change.type == CONFERENCE and account_id is not None:
             self.sweeper.conference_gone(account_id, change.id)
 
     def forget_account(self, account_id: str) -> None:

@@ -1,7 +1,8 @@
 """What is measured, for Prometheus: one table of gauges read when asked, and two histograms.
 
-Every name begins with ``crossbar_conferences_``, but for those of the process. The rooms count for themselves in plain fields;
-nothing in them knows Prometheus. `METRICS` is also what the documentation is checked against.
+Every name begins with ``crossbar_conferences_``, but for those of the process. The rooms count for
+themselves in plain fields; nothing in them knows Prometheus. `METRICS` is also what the documentation is
+checked against.
 """
 
 from __future__ import annotations
@@ -210,8 +211,8 @@ def process_families(found: Measured) -> Iterator[PrometheusMetric]:
         yield family(metric.name, metric.help, value=value)
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessTexts(Collector):
+@dataclass(frozen=True, slots=True, eq=False)
+class _Process(Collector):
     """What a process takes that is no service, such as the supervisor's."""
 
     found: Measured
@@ -224,7 +225,7 @@ class ProcessTexts(Collector):
 async def process_text() -> str:
     """The numbers of this process alone, in Prometheus' text form."""
     registry = CollectorRegistry()
-    registry.register(ProcessTexts(await asyncio.to_thread(measured)))
+    registry.register(_Process(await asyncio.to_thread(measured)))
     return generate_latest(registry).decode()
 
 

@@ -180,7 +180,7 @@ class Service:
         self.room: SocketRoom = SocketRoom(settings, self.hub, self._guard, clock, presentation.metadata)
         self.reviews: Reviews = self.room.reviews
         self.streams: EventStreams = self.room.streams
-        self.sweeper = Sweeper(store, self.bus, self.live, steady, clock)
+        self.sweeper: Sweeper = Sweeper(store, self.bus, self.live, steady, clock)
         self.changes = Changes(self.cache, self.pages, self.auth, self.reviews, self.sweeper)
         self.executor: Executor = Executor(self.bus, self.feed, self.live, clock)
         self.inviter: Inviter = Inviter(self.bus, store, clock)

@@ -76,9 +76,9 @@ async def mint(
     signer = await live_document(documents, database, identity) if is_document_id(identity) else None
     if signer is None:
         raise MintError(f"the account {account_id} has no document {identity}")
-    document_secret = signer.get("pvt_signature_secret")
-    if signed and (not isinstance(document_secret, str) or not document_secret):
-        raise SecretMissing(f"the document {identity} has no signature secret")
     if signed:
+        document_secret = signer.get("pvt_signature_secret")
+        if not isinstance(document_secret, str) or not document_secret:
+            raise SecretMissing(f"the document {identity} has no signature secret")
         payload.setdefault("identity_sig", sign(document_secret, server_secret, identity))
     return jwt.encode(payload, key, key_id, algorithm)

@@ -84,7 +84,9 @@ async def look_for(store: CouchStore, databases: Sequence[str] | None = None) ->
 
 
 async def remove_design(store: CouchStore, design: Design) -> bool:
-    """Take out a design document in the revision that was seen, and the files of its indexes; whether it was."""
+    """Take out a design document in the revision that was seen, and the files of its indexes.
+
+    ``False``: somebody has written it since."""
     try:
         await store.delete(design.database, OWN_DESIGN_DOCUMENT, design.revision)
     except (DocumentMissing, DatabaseMissing):

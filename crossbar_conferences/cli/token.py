@@ -65,7 +65,9 @@ def _minted(
     except SecretMissing as error:
         log_in = "log in once (PUT /v2/user_auth, or /v2/api_auth for the account): Kazoo makes it then"
         if expires_in is None:
-            raise MintError(f"{error}, and without one a token for ever could not be revoked; {log_in}") from None
+            raise MintError(
+                f"{error}, and without one a token for ever could not be revoked; {log_in}"
+            ) from None
         click.echo(f"note: {error}: this token cannot be revoked before it ends; {log_in}", err=True)
         return asyncio.run(mint_token(settings, account_id, user_id, expires_in, method, signed=False))
 

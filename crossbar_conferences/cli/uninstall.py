@@ -35,7 +35,9 @@ _LOOK_EVERY = 0.1
 
 
 @click.command()
-@click.option("--yes", is_flag=True, help="Do it. Without it, what would be removed is listed, and that is all.")
+@click.option(
+    "--yes", is_flag=True, help="Do it. Without it, what would be removed is listed, and that is all."
+)
 @click.option(
     "--force",
     is_flag=True,
@@ -76,15 +78,13 @@ async def _uninstall(settings: Settings, yes: bool, force: bool, listen_for: flo
         if not force:
             _check_documents(written)
             await _check_nobody_runs(settings, listen_for)
-        left = await remove_designs(store, written.ours)
+        await remove_designs(store, written.ours)
         if written.documents is not None:
             await store.delete_database(own.DATABASE)
         rest = await look_for(store)
     if rest.ours or rest.documents is not None:
         _tell(rest)
-        raise click.ClickException(
-            f"somebody wrote meanwhile{f' ({len(left)} databases)' if left else ''}: is a sidecar still running?"
-        )
+        raise click.ClickException("this was written meanwhile: does a sidecar still run?")
     click.echo("Everything was removed.")
 
 
@@ -130,7 +130,8 @@ async def _heard(settings: Settings, bus: Bus, listen_for: float) -> tuple[set[s
     """The sidecars that are heard, at the first of them; and whether anybody could be."""
     loop = asyncio.get_running_loop()
     until = loop.time() + settings.broker_timeout_seconds
-    while not bus.connected and loop.time() < until:
+    # The bus tells when it is connected, but not when the time is over.
+    while not bus.connected and loop.time() < until:  # noqa: ASYNC110
         await asyncio.sleep(_LOOK_EVERY)
     if not bus.connected:
         return set(), False

@@ -63,7 +63,9 @@ def status(settings: Settings, account_ids: tuple[str, ...]) -> None:
 
 @views.command()
 @click.argument("account_ids", metavar="[ACCOUNT_ID]...", nargs=-1)
-@click.option("--yes", is_flag=True, help="Do it. Without it, what would be removed is listed, and that is all.")
+@click.option(
+    "--yes", is_flag=True, help="Do it. Without it, what would be removed is listed, and that is all."
+)
 @options(*_STORE_SETTINGS)
 def remove(settings: Settings, account_ids: tuple[str, ...], yes: bool) -> None:
     """Remove the views from these accounts' databases, by default from all, and from that of all accounts.

@@ -73,7 +73,7 @@ class Sweeper:
         live: Live,
         clock: Clock,
         now: Clock,
-        pace: Pace = Pace(),  # noqa: B008 (a frozen value)
+        pace: Pace = Pace(),
     ) -> None:
         #: Documents that were removed since the start.
         self.removed = 0
@@ -192,7 +192,7 @@ class Sweeper:
         return await self._cleaning.clean(found.values())
 
     async def _may_run(self, conference_id: str) -> bool:
-        """Whether a conference of this id runs, or might: also when not everybody was heard who would know."""
+        """Whether a conference of this id runs, or might: also when not all were heard who would know."""
         if not is_conference_id(conference_id):
             # No switch runs one under such an id.
             return False

@@ -22,4 +22,8 @@ async def check_sidecar(settings: Settings) -> list[Finding]:
         return []
     if not isinstance(taken, str):
         return []
-    return [warn("node_name", f"the sidecar that runs here says: {taken[:300]}", "give each host its own node_name")]
+    return [
+        warn(
+            "node_name", f"the sidecar that runs here says: {taken[:300]}", "give each host its own node_name"
+        )
+    ]

@@ -207,7 +207,7 @@ class CouchStore:
     async def clean_views(self, database: str) -> None:
         """Have the server remove the files of indexes that no design document names any more."""
         with self._request("clean_views"):
-            await self._server._server._post(f"{self._database(database).endpoint}/_view_cleanup", {})
+            await self._server._server._post(f"{self._database(database).endpoint}/_view_cleanup", data={})
 
     async def create_database(self, database: str) -> None:
         """See `Store`."""

@@ -55,7 +55,9 @@ class Recordings:
     async def name(self, account_id: str, conference_id: str, instance_id: str | None) -> str | None:
         """The file of the last recording of this run, or of one whose run was not known."""
         try:
-            found = _started(await self._store.get(DATABASE, recording_document_id(account_id, conference_id)))
+            found = _started(
+                await self._store.get(DATABASE, recording_document_id(account_id, conference_id))
+            )
         except StoreError:
             found = None
         started = found or self._own.get(account_id, conference_id)

@@ -55,9 +55,7 @@ async def kept(house: House, account_id: str, conference_id: str | None = None) 
     return sorted(
         one.kind
         for one in found
-        if one is not None
-        and one.account_id == account_id
-        and conference_id in (None, one.conference_id)
+        if one is not None and one.account_id == account_id and conference_id in (None, one.conference_id)
     )
 
 

@@ -53,9 +53,7 @@ class Place:
             async with http.get("/_all_dbs") as answer:
                 names = await answer.json()
             for name in names:
-                async with http.get(
-                    f"/{encoded(name)}/_all_docs?include_docs=true&conflicts=true"
-                ) as answer:
+                async with http.get(f"/{encoded(name)}/_all_docs?include_docs=true&conflicts=true") as answer:
                     found[name] = (await answer.json())["rows"]
         for what, columns in (
             ("exchanges", "name type durable auto_delete internal arguments"),
@@ -207,7 +205,9 @@ async def test_what_stands_in_the_way(place: Place) -> None:
         await own.put(store, {"_id": "somebody's"})
         told = await asyncio.to_thread(place.run, "uninstall", "--yes")
         assert (told.exit_code, "did not write" in told.output) == (1, True)
-        await store.delete(own.DATABASE, "somebody's", str((await store.get(own.DATABASE, "somebody's"))["_rev"]))
+        await store.delete(
+            own.DATABASE, "somebody's", str((await store.get(own.DATABASE, "somebody's"))["_rev"])
+        )
         deaf = ["uninstall", "--yes", "--couchdb-url", place.store.url, "--node-name", NODE]
         deaf += ["--amqp-urls", "amqp://guest:guest@127.0.0.1:9/", "--broker-timeout-seconds", "1"]
         told = await asyncio.to_thread(CliRunner().invoke, main, deaf)

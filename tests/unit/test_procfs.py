@@ -30,7 +30,11 @@ async def test_the_numbers_are_those_of_the_library() -> None:
     assert set(theirs) <= set(ours)
     # The boot time that the library adds is in whole seconds.
     assert ours["process_start_time_seconds"] == pytest.approx(theirs["process_start_time_seconds"], abs=2.5)
-    for name in ("process_resident_memory_bytes", "process_virtual_memory_bytes", "process_cpu_seconds_total"):
+    for name in (
+        "process_resident_memory_bytes",
+        "process_virtual_memory_bytes",
+        "process_cpu_seconds_total",
+    ):
         assert ours[name] == pytest.approx(theirs[name], rel=0.2, abs=0.5)
     assert ours["process_max_fds"] == theirs["process_max_fds"]
     assert abs(ours["process_open_fds"] - theirs["process_open_fds"]) <= 3

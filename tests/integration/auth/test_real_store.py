@@ -20,6 +20,7 @@ from crossbar_conferences.auth.keys import DATABASE, SigningKeys
 from crossbar_conferences.cli.main import main
 from crossbar_conferences.dataset import DataSet
 from crossbar_conferences.store.couch import CouchStore
+from crossbar_conferences.store.names import account_database
 from crossbar_conferences.store.port import Store, StoreUnreachable
 
 Seed = Callable[[Store], Awaitable[DataSet]]

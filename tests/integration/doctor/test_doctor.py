@@ -230,7 +230,10 @@ async def test_a_store_that_keeps_us_waiting(cluster: Cluster) -> None:
 
 async def test_a_host_that_nobody_knows(cluster: Cluster) -> None:
     """3: a misspelt host is told as such, for both services."""
-    flags = {"couchdb_url": "http://nowhere.invalid:5984/", "amqp_urls": "amqp://guest:guest@nowhere.invalid/"}
+    flags = {
+        "couchdb_url": "http://nowhere.invalid:5984/",
+        "amqp_urls": "amqp://guest:guest@nowhere.invalid/",
+    }
     for name, url in flags.items():
         check = "store" if name == "couchdb_url" else "broker"
         fault = the_fault(await found({**cluster.flags, name: url}), check)
@@ -482,6 +485,25 @@ async def test_a_name_that_is_not_unique(cluster: Cluster) -> None:
     """19: a node named after localhost."""
     flags = {**cluster.flags, "node_name": "crossbar_conferences@localhost"}
     assert "another host may have the same name" in the_fault(await found(flags), "settings", "warn").text
+
+
+async def test_what_the_sidecar_here_has_noticed(cluster: Cluster) -> None:
+    """20: the one that runs on this host says that its name is taken; nobody is listened for."""
+
+    async def health(request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def ready(request: web.Request) -> web.Response:
+        bus = {"ok": True, "node_name_taken": "x@h is also the name of another process on far"}
+        return web.json_response({"status": "ok", "checks": {"bus": bus}})
+
+    app = web.Application()
+    app.router.add_get("/healthz", health)
+    app.router.add_get("/readyz", ready)
+    async with TestServer(app, host="127.0.0.1") as server:
+        flags = {**cluster.flags, "operations_host": "127.0.0.1", "operations_port": str(server.port)}
+        fault = the_fault(await found(flags), "node_name", "warn")
+    assert "another process on far" in fault.text
 
 
 def test_findings_for_machines(cluster: Cluster) -> None:

@@ -35,5 +35,7 @@ async def test_whose_it_is(changed: dict[str, Any], is_ours: bool) -> None:
     assert design is not None
     rev = await store.put(DATABASE, {**design, **changed})
     written = await look_for(store)
-    assert [(one.database, one.revision, one.is_ours) for one in written.designs] == [(DATABASE, rev, is_ours)]
+    assert [(one.database, one.revision, one.is_ours) for one in written.designs] == [
+        (DATABASE, rev, is_ours)
+    ]
     assert written.documents is None

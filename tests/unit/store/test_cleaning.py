@@ -46,7 +46,12 @@ class Place:
 
     async def conference(self, conference_id: str, account_id: str = A, **fields: Any) -> None:
         """One with everything that is kept of it."""
-        document = {"_id": conference_id, "pvt_type": "conference", "conference_numbers": ["7001"], "name": "n"}
+        document = {
+            "_id": conference_id,
+            "pvt_type": "conference",
+            "conference_numbers": ["7001"],
+            "name": "n",
+        }
         await self.store.inner.put(account_database(account_id), {**document, **fields})
         assert not await self.reservations.reserve(Claim(account_id, conference_id, ("7001",), "n"))
         assert await self.reservations.own(account_id, conference_id)
