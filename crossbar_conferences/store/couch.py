@@ -27,7 +27,7 @@ from .couch_errors import translated
 from .couch_resources import BulkDocs, KeyedView, QuotedAllDocs, json_object
 from .couch_response import CouchResponse, as_json
 from .counters import Counters, Observer
-from .names import is_addressable
+from .names import account_database, is_account_id, is_addressable
 from .port import (
     DatabaseMissing,
     Document,
@@ -202,7 +202,7 @@ class CouchStore:
     async def databases(self) -> list[str]:
         """See `Store`."""
         with self._request("databases"):
-            return [name for name in await self._server.keys() if isinstance(name, str)]
+            return [_listed(name) for name in await self._server.keys() if isinstance(name, str)]
 
     async def clean_views(self, database: str) -> None:
         """Have the server remove the files of indexes that no design document names any more."""
@@ -297,6 +297,12 @@ class _DesignDocument(_Document):
     @property
     def endpoint(self) -> str:
         return f"{self._database.endpoint}/{_DESIGN}{quote(self.id.removeprefix(_DESIGN), safe='')}"
+
+
+def _listed(name: str) -> str:
+    """A database's real name. PouchDB Server in memory lists those of accounts without their slashes."""
+    account_id = name.removeprefix("account")
+    return account_database(account_id) if account_id != name and is_account_id(account_id) else name
 
 
 def _parameters(query: ViewQuery) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 from click.testing import CliRunner, Result
+from yarl import URL
 
 from crossbar_conferences.auth.guest_keys import GuestKeys
 from crossbar_conferences.broker.rabbit import RabbitTransport
@@ -46,15 +47,24 @@ class Place:
             services = services[:2]
         return CliRunner().invoke(main, [*words, *services])
 
+    async def _databases(self) -> list[str]:
+        store = CouchStore(self.store.url)
+        await store.open()
+        try:
+            return sorted(await store.databases())
+        finally:
+            await store.close()
+
     async def everything(self) -> dict[str, Any]:
         """All databases with all documents in their revisions; all exchanges, queues and bindings."""
         found: dict[str, Any] = {}
-        async with aiohttp.ClientSession(self.store.url, headers={"Accept": "application/json"}) as http:
-            async with http.get("/_all_dbs") as answer:
-                names = await answer.json()
-            for name in names:
-                async with http.get(f"/{encoded(name)}/_all_docs?include_docs=true&conflicts=true") as answer:
+        server = self.store.url.rstrip("/")
+        async with aiohttp.ClientSession(headers={"Accept": "application/json"}) as http:
+            for name in await self._databases():
+                url = f"{server}/{encoded(name)}/_all_docs?include_docs=true&conflicts=true"
+                async with http.get(URL(url, encoded=True)) as answer:
                     found[name] = (await answer.json())["rows"]
+        assert all(found[name] for name in found if name.startswith("account"))
         for what, columns in (
             ("exchanges", "name type durable auto_delete internal arguments"),
             ("queues", "name durable auto_delete exclusive arguments"),
