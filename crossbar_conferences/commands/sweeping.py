@@ -43,17 +43,22 @@ _WAITING: Final = 10_000
 _LOOKS: Final = 3
 
 
+#: Questions in a row that not everybody answers before no more are asked in a round: each takes its full time.
+_UNSURE: Final = 20
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """Seconds. ``first``: until the first round; ``every``: between rounds; ``soon``: until a round that is
-    wanted, but not within ``least`` of the last; ``pause``: after each page; ``delay``: from a change message
-    to the look at it."""
+    wanted, but not within ``least`` of the last; ``pause``: after each page; ``ask``: after each question to
+    the media side; ``delay``: from a change message to the look at it."""
 
     first: float = 300.0
     every: float = 6 * 3600.0
     soon: float = 120.0
     least: float = 900.0
     pause: float = 1.0
+    ask: float = 0.02
     delay: float = 60.0
 
 
@@ -85,6 +90,8 @@ class Sweeper:
         self._cleaning = Cleaning(store, self._may_run, now)
         self._due: OrderedDict[tuple[str, str], _Due] = OrderedDict()
         self._woken = asyncio.Event()
+        #: Questions in a row that not everybody answered.
+        self._unsure = 0
         # Hosts that were started together do not begin together.
         self._next = clock() + pace.first * (1 + random.random())
         self._last = float("-inf")
@@ -118,6 +125,7 @@ class Sweeper:
     async def sweep(self) -> Outcome:
         """One round. Raises the store's errors."""
         start, removed, waiting = "", 0, 0
+        self._unsure = 0
         while True:
             try:
                 page = await self._store.scan(own.DATABASE, start, PAGE + 1)
@@ -196,8 +204,10 @@ class Sweeper:
         if not is_conference_id(conference_id):
             # No switch runs one under such an id.
             return False
-        if not self._bus.connected or self._bus.settling:
+        if not self._bus.connected or self._bus.settling or self._unsure >= _UNSURE:
             return True
         found = await self._live.lookup(conference_id)
         is_certain = 0 < found.nodes_expected <= len(found.nodes_heard)
+        self._unsure = 0 if is_certain else self._unsure + 1
+        await asyncio.sleep(self._pace.ask)
         return found.room(conference_id) is not None or not is_certain

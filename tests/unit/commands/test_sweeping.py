@@ -23,7 +23,7 @@ A = "a" * 32
 OLD = 1_700_000_000.0
 NOW = OLD + 86_400
 
-NEVER = Pace(first=3600, every=3600, soon=3600, least=0, pause=0, delay=3600)
+NEVER = Pace(first=3600, every=3600, soon=3600, least=0, pause=0, ask=0, delay=3600)
 
 
 class Switch:
@@ -170,6 +170,18 @@ async def test_an_id_that_may_run_keeps_its_owner(place: Place, doubt: str) -> N
     assert await place.count() == 1
     place.switch.sighting, place.bus.connected, place.bus.settling = sure, True, False
     assert (await sweeper.sweep()).removed == 1
+
+
+async def test_a_media_side_that_does_not_answer_is_not_asked_on(place: Place) -> None:
+    """Each such question takes its full time: after some in a row the rest of the round does without, and
+    the next round begins anew."""
+    await place.own(*(f"c{number}" for number in range(100)))
+    sure, place.switch.sighting = place.switch.sighting, Sighting({}, "search", None, 2, ("n@h",))
+    sweeper = place.sweeper()
+    assert (await sweeper.sweep()).waiting == 100
+    assert len(place.switch.asked) == 20
+    place.switch.sighting = sure
+    assert (await sweeper.sweep()).removed == 100
 
 
 async def test_an_id_that_no_switch_can_run_is_not_asked_for(place: Place) -> None:
