@@ -43,7 +43,7 @@ _WAITING: Final = 10_000
 _LOOKS: Final = 3
 
 
-#: Questions in a row that not everybody answers before no more are asked in a round: each takes its full time.
+#: Questions in a row that not everybody answers until no more are asked: each takes its full time.
 _UNSURE: Final = 20
 
 
@@ -173,7 +173,7 @@ class Sweeper:
         log.info("swept", removed=outcome.removed, waiting=outcome.waiting)
 
     async def _look_at_due(self) -> None:
-        now = self._clock()
+        now, self._unsure = self._clock(), 0
         for key in [key for key, one in self._due.items() if one.at <= now]:
             one = self._due.pop(key)
             outcome = await self._look_at(*key)
