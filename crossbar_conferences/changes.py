@@ -12,9 +12,11 @@ from typing import Any, Final
 
 from .auth.gate import AuthRoom
 from .broker.port import Binding, Delivery
+from .commands.sweeping import Sweeper
 from .kapi import configuration
 from .sockets.reviews import Reviews
 from .store.cache import DocumentCache
+from .store.documents import CONFERENCE
 from .store.names import ACCOUNTS, account_database, account_id_of, is_account_id, real
 from .store.pages import PageCache
 
@@ -26,12 +28,13 @@ BINDINGS: Final = tuple(Binding("configuration", f"{event}.#") for event in _EVE
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Passes changes on to caches and reviews."""
+    """Passes changes on to caches, reviews and whoever cleans up."""
 
     cache: DocumentCache
     pages: PageCache
     auth: AuthRoom
     reviews: Reviews
+    sweeper: Sweeper
 
     def set_feed(self, is_up: bool) -> None:
         """Changes are told of from now on, or not: then nothing that was read before may be believed."""
@@ -56,7 +59,18 @@ class Changes:
         account_id = change.id if database == ACCOUNTS else account_id_of(database)
         if is_account_id(account_id) and (database == ACCOUNTS or change.event.startswith("db_")):
             self.forget_account(str(account_id))
+        self._sweep(change, database)
         self.reviews.changed(database, change.id, change.type)
+
+    def _sweep(self, change: configuration.Change, database: str) -> None:
+        """What the sidecar itself keeps of what is gone goes too, later."""
+        account_id = account_id_of(database)
+        is_document = change.event == "doc_deleted"
+        is_account = is_document and (database == ACCOUNTS or change.id == account_id)
+        if is_account or (change.event == "db_deleted" and account_id is not None):
+            self.sweeper.account_gone()
+        elif is_document and change.type == CONFERENCE and account_id is not None:
+            self.sweeper.conference_gone(account_id, change.id)
 
     def forget_account(self, account_id: str) -> None:
         """Look the account's document up anew: without one nothing else of the account is shown."""

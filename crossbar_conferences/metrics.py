@@ -1,13 +1,16 @@
 """What is measured, for Prometheus: one table of gauges read when asked, and two histograms.
 
-Every name begins with ``crossbar_conferences_``. The rooms count for themselves in plain fields;
-nothing in them knows Prometheus. `METRICS` is also what the documentation is checked against.
+Every name begins with ``crossbar_conferences_``, but for those of the process. The rooms count for
+themselves in plain fields; nothing in them knows Prometheus. `METRICS` is also what the documentation is
+checked against.
 """
 
 from __future__ import annotations
 
+import asyncio
+import platform
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
@@ -17,6 +20,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.core import Metric as PrometheusMetric
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
+
+from .procfs import ProcessMetric, measured
+from .version import version
 
 if TYPE_CHECKING:
     from .service import Service
@@ -37,6 +43,13 @@ class Metric:
     kind: str
     help: str
     read: Callable[[Service], float]
+
+
+#: That of the code that runs, whatever has been installed since.
+_VERSION: Final = version()
+
+#: Which program runs: always 1, what counts is in its labels.
+BUILD_INFO: Final = Metric("build_info", "gauge", "1, with the labels `version` and `python`", lambda s: 1.0)
 
 
 def _tracker(service: Service, name: str) -> float:
@@ -72,12 +85,24 @@ METRICS: Final[tuple[Metric, ...]] = (
         "bus_malformed", "counter", "Messages that fit no definition", lambda s: s.bus.counters.malformed()
     ),
     Metric("media_nodes", "gauge", "ecallmgr nodes heard", lambda s: s.bus.nodes.count("ecallmgr")),
+    Metric(
+        "node_name_taken",
+        "gauge",
+        "1 while another process is heard under our node name",
+        lambda s: s.bus.nodes.namesake is not None,
+    ),
     Metric("store_requests", "counter", "Requests to CouchDB", lambda s: s.store_counters.requests),
     Metric("store_errors", "counter", "Requests to CouchDB that failed", lambda s: s.store_counters.errors),
     Metric("cache_hits", "counter", "Documents found in memory", lambda s: s.cache.counters.hits),
     Metric("cache_misses", "counter", "Documents read from CouchDB", lambda s: s.cache.counters.misses),
     Metric("cache_documents", "gauge", "Documents in memory", lambda s: len(s.cache)),
     Metric("cache_bytes", "gauge", "Bytes of documents in memory, as JSON", lambda s: s.cache.size),
+    Metric(
+        "own_documents_removed",
+        "counter",
+        "Documents of the sidecar's own database removed since nothing stands behind them",
+        lambda s: s.sweeper.removed,
+    ),
     Metric("events_heard", "counter", "Conference events heard", lambda s: s.feed.heard),
     Metric("events_ignored", "counter", "Conference events of nobody's account", lambda s: s.feed.ignored),
     Metric("live_searches", "counter", "Searches for live state", lambda s: _tracker(s, "searches")),
@@ -178,6 +203,37 @@ METRICS: Final[tuple[Metric, ...]] = (
 )
 
 
+Measured = Sequence[tuple[ProcessMetric, float]]
+
+
+def process_families(found: Measured) -> Iterator[PrometheusMetric]:
+    """What a process takes, and which program it runs."""
+    build = GaugeMetricFamily(PREFIX + BUILD_INFO.name, BUILD_INFO.help, labels=("version", "python"))
+    build.add_metric((_VERSION, platform.python_version()), 1.0)
+    yield build
+    for metric, value in found:
+        family = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
+        yield family(metric.name, metric.help, value=value)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Process(Collector):
+    """What a process takes that is no service, such as the supervisor's."""
+
+    found: Measured
+
+    def collect(self) -> Iterator[PrometheusMetric]:
+        """What was measured."""
+        yield from process_families(self.found)
+
+
+async def process_text() -> str:
+    """The numbers of this process alone, in Prometheus' text form."""
+    registry = CollectorRegistry()
+    registry.register(_Process(await asyncio.to_thread(measured)))
+    return generate_latest(registry).decode()
+
+
 class Durations:
     """How long things took, by their labels: plain numbers until Prometheus asks."""
 
@@ -213,6 +269,7 @@ class Metrics(Collector):
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._process: Measured = []
         self._registry = CollectorRegistry()
         self._registry.register(self)
         self._requests = Durations("request_seconds", "HTTP requests", ("route", "verb", "status"))
@@ -226,12 +283,14 @@ class Metrics(Collector):
         """A request to the store is done."""
         self._store.observe((operation,), seconds)
 
-    def text(self) -> bytes:
+    async def text(self) -> bytes:
         """Everything in Prometheus' text form."""
+        self._process = await asyncio.to_thread(measured)
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[PrometheusMetric]:
         """The table, read now."""
+        yield from process_families(self._process)
         for metric in METRICS:
             family = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
             yield family(PREFIX + metric.name, metric.help, value=float(metric.read(self._service)))

@@ -13,6 +13,7 @@ from aiohttp import web
 from .api.envelope import dumps
 from .broker.faults import BLOCKED, QUEUE_LOST
 from .describe import asyncapi, openapi
+from .kapi.nodes import sidecar_host
 from .store.port import StoreError
 from .version import version
 
@@ -59,7 +60,7 @@ class Operations:
 
     async def _metrics(self) -> web.Response:
         return web.Response(
-            body=self._service.metrics.text(),
+            body=await self._service.metrics.text(),
             headers={"content-type": "text/plain; version=0.0.4; charset=utf-8"},
         )
 
@@ -87,7 +88,7 @@ class Operations:
             if fault.kind == QUEUE_LOST:
                 reason = f"the queue {fault.subject} at {fault.broker} was lost and is made anew"
                 return {"ok": False, "reason": reason}
-        return {"ok": True, "zone": self._service.bus.zone, **self._repairs()}
+        return {"ok": True, "zone": self._service.bus.zone, **self._repairs(), **self._namesake()}
 
     def _repairs(self) -> dict[str, object]:
         """What was made good in the last minutes, if anything: commands or events may have been missed."""
@@ -101,6 +102,14 @@ class Operations:
             for repair in self._service.bus.transport.repairs
         ]
         return {"repaired": found} if found else {}
+
+    def _namesake(self) -> dict[str, object]:
+        """Whether another process speaks under our node name: the cluster takes the two for one."""
+        found = self._service.bus.nodes.namesake
+        if found is None:
+            return {}
+        host = sidecar_host(found.sidecar_id)
+        return {"node_name_taken": f"{found.name} is also the name of another process on {host or 'a host'}"}
 
     def _media(self) -> dict[str, object]:
         nodes = [node.name for node in self._service.bus.nodes.all("ecallmgr")]

@@ -41,6 +41,7 @@ from .auth.gate import AuthRoom
 from .auth.guesses import Guesses
 from .auth.guest_keys import GuestKeys
 from .auth.system_config import CrossbarConfig, SystemConfig
+from .broker.advertiser import new_sidecar_id
 from .broker.bus import Bus
 from .broker.port import Queue, Transport
 from .changes import BINDINGS, Changes
@@ -52,6 +53,7 @@ from .commands.executor import Executor
 from .commands.idempotency import ALONE, Claims, IdempotencyKeys
 from .commands.inviter import Inviter
 from .commands.ownership import Ownership
+from .commands.sweeping import Sweeper
 from .conference import live as live_events
 from .conference import presentation
 from .conference.actions_table import MediaSide
@@ -94,13 +96,15 @@ class Share:
 
     ``sockets``: listening already, by name (``api``, ``websocket``). ``advertise``: whether this
     one sends the heartbeats for all of them, who have one node name. ``charger``: their rate tokens.
-    ``claims``: who of them does what comes with an Idempotency-Key.
+    ``claims``: who of them does what comes with an Idempotency-Key. ``sidecar_id``: tells them all from
+    another sidecar of the same node name.
     """
 
     sockets: Mapping[str, socket.socket]
     advertise: bool
     charger: Charger
     claims: Claims
+    sidecar_id: str | None
 
 
 class Service:
@@ -127,7 +131,12 @@ class Service:
         self.share = share
         #: Set when we are about to go: we still serve, but nobody should send us more.
         self.leaving = False
-        self.bus: Bus = Bus(transport, settings.node_name, advertise=share is None or share.advertise)
+        self.bus: Bus = Bus(
+            transport,
+            settings.node_name,
+            advertise=share is None or share.advertise,
+            sidecar_id=new_sidecar_id() if share is None else share.sidecar_id,
+        )
         self.charger: Charger = (
             OwnCharger(TokenBuckets(limit=settings.rate_buckets)) if share is None else share.charger
         )
@@ -171,7 +180,8 @@ class Service:
         self.room: SocketRoom = SocketRoom(settings, self.hub, self._guard, clock, presentation.metadata)
         self.reviews: Reviews = self.room.reviews
         self.streams: EventStreams = self.room.streams
-        self.changes = Changes(self.cache, self.pages, self.auth, self.reviews)
+        self.sweeper: Sweeper = Sweeper(store, self.bus, self.live, steady, clock)
+        self.changes = Changes(self.cache, self.pages, self.auth, self.reviews, self.sweeper)
         self.executor: Executor = Executor(self.bus, self.feed, self.live, clock)
         self.inviter: Inviter = Inviter(self.bus, store, clock)
         self.sockets: SocketServer
@@ -242,6 +252,10 @@ class Service:
         stack.push_async_callback(self.announcer.close)
         await self.live.start()
         stack.push_async_callback(self.live.close)
+        if self.share is None or self.share.advertise:
+            # One of a host's workers is enough.
+            await self.sweeper.start()
+            stack.push_async_callback(self.sweeper.close)
         await self.hub.start()
         stack.push_async_callback(self.hub.close)
         await self.reviews.start()
@@ -339,7 +353,7 @@ class Service:
             dialer,
             repeats,
             standing,
-            Recordings(self.store),
+            Recordings(self.store, self.clock),
             settings.wait_limit_ms,
             settings.dial_timeout_ms,
             settings.dial_endpoints,

@@ -15,7 +15,8 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from crossbar_conferences.conference.actions_table import ACTIONS, BOTH, ActionFact  # noqa: E402
-from crossbar_conferences.metrics import METRICS, PREFIX  # noqa: E402
+from crossbar_conferences.metrics import BUILD_INFO, METRICS, PREFIX  # noqa: E402
+from crossbar_conferences.procfs import PROCESS_METRICS  # noqa: E402
 from crossbar_conferences.settings import SETTINGS, Setting  # noqa: E402
 from crossbar_conferences.settings.values import show  # noqa: E402
 from crossbar_conferences.workers.front import SUPERVISOR_METRICS  # noqa: E402
@@ -27,6 +28,10 @@ HISTOGRAMS = (
     ("request_seconds", "HTTP requests, by `route`, `verb` and `status`"),
     ("store_seconds", "Requests to CouchDB, by `operation`"),
 )
+
+
+#: Whose the numbers of a process are.
+_EACH = "each worker, the supervisor"
 
 
 def settings_table() -> str:
@@ -41,8 +46,11 @@ def metrics_table() -> str:
     rows = [(metric.name, metric.kind, metric.help, whose) for metric, whose in counted]
     rows += [(name, "histogram", text, "each worker") for name, text in HISTOGRAMS]
     rows += [(metric.name, metric.kind, metric.help, "the supervisor") for metric in SUPERVISOR_METRICS]
+    rows.append((BUILD_INFO.name, BUILD_INFO.kind, BUILD_INFO.help, _EACH))
+    rows = [(PREFIX + name, kind, text, whose) for name, kind, text, whose in rows]
+    rows += [(metric.name, metric.kind, metric.help, _EACH) for metric in PROCESS_METRICS]
     shown = (
-        (f"`{PREFIX}{name}{'_total' if kind == 'counter' else ''}`", kind, text, whose)
+        (f"`{name}{'_total' if kind == 'counter' else ''}`", kind, text, whose)
         for name, kind, text, whose in rows
     )
     return _table(("metric", "kind", "what it counts", "of"), shown)

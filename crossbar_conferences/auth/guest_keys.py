@@ -20,6 +20,7 @@ from ..clock import Clock
 from ..errors import CrossbarConferencesError
 from ..store import own
 from ..store.own import DATABASE
+from ..store.own_documents import GUEST_KEY
 from ..store.port import (
     DatabaseMissing,
     Document,
@@ -32,7 +33,7 @@ from ..store.port import (
 log = structlog.get_logger(__name__)
 
 #: The id and the type of the document.
-DOCUMENT: Final = "guest_key"
+DOCUMENT: Final = GUEST_KEY
 
 #: Bytes of a secret, and hex digits of a key's id.
 _SECRET = 32

@@ -25,6 +25,10 @@ class MintError(CrossbarConferencesError):
     """The database does not hold what a token needs; the text says what is missing."""
 
 
+class SecretMissing(MintError):
+    """The account or user is there, but has no signature secret yet: Kazoo makes it at the first login."""
+
+
 async def mint(
     documents: Documents,
     account_id: str,
@@ -36,13 +40,16 @@ async def mint(
     node_name: str = "",
     zone: str = "",
     algorithm: str = "RS256",
+    signed: bool = True,
     clock: Clock = time.time,
 ) -> str:
     """A token of an account, or of one of its users.
 
     ``expires_in`` seconds from now; ``None`` never ends. ``method`` is how the caller is said to
     have logged in: by default as a user, or with the account's key. ``claims`` are added. ``node_name``
-    and ``zone`` select the scope of Kazoo's settings. Raises `MintError` and the store's errors.
+    and ``zone`` select the scope of Kazoo's settings. Without ``signed`` the token says nothing that ties it
+    to a secret of the identity: Kazoo takes it (data.md 6.4), but it cannot be revoked before it ends.
+    Raises `MintError` and the store's errors.
     """
     if not is_id(account_id) or (user_id is not None and not is_document_id(user_id)):
         raise MintError("account and user must be ids")
@@ -67,8 +74,11 @@ async def mint(
     }
     identity = identity_of(payload)
     signer = await live_document(documents, database, identity) if is_document_id(identity) else None
-    document_secret = signer.get("pvt_signature_secret") if signer else None
-    if not isinstance(document_secret, str) or not document_secret:
-        raise MintError(f"the document {identity} is not there or has no signature secret")
-    payload.setdefault("identity_sig", sign(document_secret, server_secret, identity))
+    if signer is None:
+        raise MintError(f"the account {account_id} has no document {identity}")
+    if signed:
+        document_secret = signer.get("pvt_signature_secret")
+        if not isinstance(document_secret, str) or not document_secret:
+            raise SecretMissing(f"the document {identity} has no signature secret")
+        payload.setdefault("identity_sig", sign(document_secret, server_secret, identity))
     return jwt.encode(payload, key, key_id, algorithm)

@@ -6,7 +6,11 @@ Without it, a dial into a conference that is not yet running never gets an answe
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import re
+import secrets
+import socket
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Protocol
@@ -28,6 +32,12 @@ EARLY = 0.9
 SHORTEST_PAUSE = 1.0
 
 _log = structlog.get_logger(__name__)
+
+
+def new_sidecar_id() -> str:
+    """What tells this sidecar from another one of the same node name: host, process and chance."""
+    host = re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:80] or "host"
+    return f"{host}_{os.getpid()}_{secrets.token_hex(4)}"
 
 
 class Sender(Protocol):
@@ -54,11 +64,14 @@ class Sender(Protocol):
 class Advertiser:
     """Sends a heartbeat at once, again and again, and soon after it is woken."""
 
-    def __init__(self, sender: Sender, apps: Iterable[str], version: str | None) -> None:
+    def __init__(
+        self, sender: Sender, apps: Iterable[str], version: str | None, sidecar_id: str | None = None
+    ) -> None:
         startup = gregorian_seconds()
         self._sender = sender
         self._apps = {app: App(startup=startup) for app in apps}
         self._version = version
+        self._sidecar_id = sidecar_id
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -96,6 +109,7 @@ class Advertiser:
             expires_ms=expires_ms,
             apps=self._apps,
             version=self._version,
+            sidecar_id=self._sidecar_id,
         )
         try:
             await self._sender.cast(heartbeat)

@@ -15,7 +15,7 @@ import structlog
 
 from ..kapi import gate
 from ..kapi.messages import MessageInvalid, Origin, Outgoing
-from ..kapi.nodes import is_node_name
+from ..kapi.nodes import is_node_name, sidecar_host
 from ..kapi.origins import CROSSBAR
 from ..kapi.routing import NODES, TARGETED, reply_address
 from .advertiser import Advertiser
@@ -58,7 +58,8 @@ class Bus:
 
     ``node``: unique in the cluster, ``name@host``. ``apps``: what our heartbeat says we run; never
     ``ecallmgr``, whose nodes others wait for (amqp.md 3.4). ``advertise=False``: somebody else on
-    this host sends the heartbeats for this node.
+    this host sends the heartbeats for this node. ``sidecar_id``: tells the processes that share our node
+    name from others who have it too, of whom the log tells.
     """
 
     def __init__(
@@ -69,13 +70,14 @@ class Bus:
         apps: Iterable[str] = ("crossbar",),
         version: str | None = None,
         advertise: bool = True,
+        sidecar_id: str | None = None,
         clock: Callable[[], float] = time.monotonic,
         recorder: Callable[[Outgoing], None] | None = None,
     ) -> None:
         if not is_node_name(node):
             raise ValueError(f"a node is named name@host, not {node!r}")
         self.node = node
-        self.nodes = NodesTable(node, transport.zone, clock=clock)
+        self.nodes = NodesTable(node, transport.zone, sidecar_id=sidecar_id, clock=clock)
         self.counters = BusCounters()
         #: Messages published so far, by exchange.
         self.published: Counter[str] = Counter()
@@ -87,7 +89,7 @@ class Bus:
         self._pending: dict[str, Pending] = {}
         self._replies: Consumer | None = None
         self._listening_since: float | None = None
-        self._advertiser = Advertiser(self, apps, version) if advertise else None
+        self._advertiser = Advertiser(self, apps, version, sidecar_id) if advertise else None
 
     @property
     def transport(self) -> Transport:
@@ -312,8 +314,11 @@ class Bus:
         pending.take(body)
 
     def _on_advertisement(self, body: dict[str, Any], delivery: Delivery) -> None:
-        before = len(self.nodes)
+        before, had_namesake = len(self.nodes), self.nodes.namesake is not None
         self.nodes.hear(body, delivery.broker_zone)
+        namesake = self.nodes.namesake
+        if namesake is not None and not had_namesake:
+            _log.warning("node_name_taken", node=self.node, by=sidecar_host(namesake.sidecar_id))
         if self._advertiser is not None and len(self.nodes) > before:
             # A node that just came does not know us yet, and would not answer our dials (amqp.md 3.4).
             self._advertiser.wake()

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-#: The broker cannot be reached; it refuses us; an exchange has other flags than Kazoo's.
+#: The broker cannot be reached; it refuses us; it refuses us the virtual host, or has none of that name; an
+#: exchange has other flags than Kazoo's.
 UNREACHABLE = "unreachable"
 CREDENTIALS_REFUSED = "credentials_refused"
+VHOST_REFUSED = "vhost_refused"
 EXCHANGE_FLAGS = "exchange_flags"
 CONSUMER_REFUSED = "consumer_refused"
 #: The broker takes no messages: it is short of memory or disk.

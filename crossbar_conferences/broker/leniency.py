@@ -3,7 +3,7 @@
 aiormq ends a connection over one frame that pamqp fails to decode, and whoever may publish on the bus
 chooses a message's properties and its routing key: bytes that are no UTF-8, headers inside headers a
 thousand deep, types that pamqp does not know. RabbitMQ passes most of that on. `install` mends it
-for this process; it is called once, by ``broker/rabbit.py``.
+for this process, and lets a broker say why it refuses one; it is called once, by ``broker/rabbit.py``.
 """
 
 from __future__ import annotations
@@ -52,4 +52,6 @@ def install() -> None:
     """Teach pamqp Kazoo's stamps, and to live with what it cannot read; may be called again."""
     timestamps.install()
     decode.METHODS["shortstr"] = decode_short_text
+    # A broker that refuses a virtual host says why; aiormq would only tell of an unexpected frame.
+    commands.Connection.Open.valid_responses = ["Connection.OpenOk", "Connection.Close"]
     ContentHeader.unmarshal = _unmarshal  # type: ignore[assignment, method-assign]

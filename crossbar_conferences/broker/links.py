@@ -19,12 +19,14 @@ import structlog
 from ..tasks import end
 from .complaints import Complaints
 from .connections import CLOSE_TIMEOUT, Connection, broker_name
+from .failures import failure
 from .faults import (
     BLOCKED,
     CREDENTIALS_REFUSED,
     EXCHANGE_DELETED,
     EXCHANGE_FLAGS,
     UNREACHABLE,
+    VHOST_REFUSED,
     Fault,
     Faults,
 )
@@ -39,6 +41,9 @@ _log = structlog.get_logger(__name__)
 
 #: How RabbitMQ says that what was published to is not there.
 _NO_EXCHANGE = re.compile(r"no exchange '([^']{1,127})'")
+
+#: Of these a broker has one at most: why it is not connected.
+_NOT_CONNECTED = frozenset({UNREACHABLE, CREDENTIALS_REFUSED, VHOST_REFUSED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +207,7 @@ class Link:
             closed = asyncio.Event()
             lost.append(closed)
             self._publisher = await self._open_publisher(writing, closed)
-            self._faults.clear(self.name, UNREACHABLE, CREDENTIALS_REFUSED)
+            self._faults.clear(self.name, *_NOT_CONNECTED)
             _log.info("broker_connected", broker=self.name, zone=self.zone)
             self.connection = reading
             self._changed(self)
@@ -301,19 +306,15 @@ class Link:
             self._unbound(self, exchanges)
 
     def _note_failure(self, error: Exception) -> None:
-        refused = isinstance(
-            error, aiormq.exceptions.AuthenticationError | aiormq.exceptions.ProbableAuthenticationError
-        )
-        kind, other = UNREACHABLE, CREDENTIALS_REFUSED
-        if refused:
-            kind, other = other, kind
-        self._faults.clear(self.name, other)
-        if self._faults.add(Fault(kind, self.name, detail=type(error).__name__)):
+        kind, detail = failure(error)
+        self._faults.clear(self.name, *_NOT_CONNECTED - {kind})
+        if self._faults.add(Fault(kind, self.name, detail=detail)):
             _log.error(
                 "broker_not_connected",
                 broker=self.name,
                 zone=self.zone,
                 reason=kind,
+                detail=detail,
                 error=type(error).__name__,
             )
 

@@ -29,14 +29,25 @@ class Node:
     media_servers: tuple[str, ...]
     deadline: float
     heard_at: float = 0.0
+    sidecar_id: str | None = None
 
 
 class NodesTable:
     """The nodes that are alive, by name. A node that falls silent is forgotten."""
 
-    def __init__(self, own_node: str, own_zone: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        own_node: str,
+        own_zone: str,
+        *,
+        sidecar_id: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._own_node = own_node
         self._own_zone = own_zone
+        self._sidecar_id = sidecar_id
+        #: Who speaks under our name and isn't us.
+        self._namesake: Node | None = None
         self._clock = clock
         self._nodes: dict[str, Node] = {}
         #: Nobody falls silent before this: every command asks who is there.
@@ -50,6 +61,8 @@ class NodesTable:
         Returns the node, or ``None`` for our own. Raises `MessageInvalid` for what is none."""
         advertisement = advertisement_of(body)
         if advertisement.node == self._own_node:
+            if self._sidecar_id is not None and advertisement.sidecar_id != self._sidecar_id:
+                self._namesake = self._node(advertisement, broker_zone)
             return None
         if advertisement.node not in self._nodes and len(self._nodes) >= MAX_NODES:
             self._expire()
@@ -62,6 +75,12 @@ class NodesTable:
         if before is not None:
             self._count_losses(before)
         return node
+
+    @property
+    def namesake(self) -> Node | None:
+        """Another process that was heard under our own name of late: the cluster takes the two for one."""
+        found = self._namesake
+        return found if found is not None and found.deadline > self._clock() else None
 
     def all(self, app: str | None = None, zone: str | None = None) -> tuple[Node, ...]:
         """The nodes alive, of one app and one zone when given, by name."""
@@ -110,6 +129,7 @@ class NodesTable:
             media_servers=advertisement.media_servers,
             deadline=self._clock() + advertisement.expires_ms / 1000 * GRACE,
             heard_at=self._clock(),
+            sidecar_id=advertisement.sidecar_id,
         )
 
     def _expire(self) -> None:

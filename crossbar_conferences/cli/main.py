@@ -16,6 +16,7 @@ COMMANDS = {
     "replay": "crossbar_conferences.replay.cli:replay",
     "record": "crossbar_conferences.replay.cli:record",
     "views": "crossbar_conferences.cli.views:views",
+    "uninstall": "crossbar_conferences.cli.uninstall:uninstall",
     "doctor": "crossbar_conferences.cli.doctor:doctor",
     "settings": "crossbar_conferences.cli.settings:settings",
     "token": "crossbar_conferences.cli.token:token",

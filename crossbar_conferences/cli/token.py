@@ -6,7 +6,7 @@ import asyncio
 
 import click
 
-from ..auth.mint import mint
+from ..auth.mint import MintError, SecretMissing, mint
 from ..auth.port import StoreDocuments
 from ..errors import CrossbarConferencesError
 from ..settings import Settings, options
@@ -46,13 +46,30 @@ def token(
     """Print a token of an account, or of one of its users, that Kazoo and this program accept.
 
     It is signed with the cluster's own key, read from the database: whoever can run this may do
-    anything in the cluster anyway.
+    anything in the cluster anyway. Of an account or user that nobody has logged in to yet the token cannot be
+    revoked before it ends; that is said on stderr.
     """
     try:
-        text = asyncio.run(mint_token(settings, account_id, user_id, expires_in or None, method))
+        text = _minted(settings, account_id, user_id, expires_in or None, method)
     except CrossbarConferencesError as error:
         raise click.ClickException(str(error)) from None
     click.echo(text)
+
+
+def _minted(
+    settings: Settings, account_id: str, user_id: str | None, expires_in: float | None, method: str | None
+) -> str:
+    """A token that can be revoked, or where that can't be one that ends."""
+    try:
+        return asyncio.run(mint_token(settings, account_id, user_id, expires_in, method))
+    except SecretMissing as error:
+        log_in = "log in once (PUT /v2/user_auth, or /v2/api_auth for the account): Kazoo makes it then"
+        if expires_in is None:
+            raise MintError(
+                f"{error}, and without one a token for ever could not be revoked; {log_in}"
+            ) from None
+        click.echo(f"note: {error}: this token cannot be revoked before it ends; {log_in}", err=True)
+        return asyncio.run(mint_token(settings, account_id, user_id, expires_in, method, signed=False))
 
 
 async def mint_token(
@@ -61,6 +78,8 @@ async def mint_token(
     user_id: str | None = None,
     expires_in: float | None = 3600,
     method: str | None = None,
+    *,
+    signed: bool = True,
 ) -> str:
     """A token of the cluster that the settings name. Raises `MintError` and the store's errors."""
     store = CouchStore(
@@ -79,6 +98,7 @@ async def mint_token(
             method=method,
             node_name=settings.node_name,
             zone=settings.zone,
+            signed=signed,
         )
     finally:
         await store.close()

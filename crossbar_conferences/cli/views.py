@@ -15,6 +15,7 @@ from ..store.couch import CouchStore
 from ..store.names import ACCOUNTS, account_database, is_account_id
 from ..store.port import DatabaseMissing, StoreUnreachable, View, ViewQuery
 from ..store.views import ACCOUNTS_BY_NAME, INSTALLED, OWN_DESIGN, design_of, look
+from . import removal
 from .adapters import open_store
 
 #: What is found where the other states of `store.views` can't be.
@@ -60,10 +61,51 @@ def status(settings: Settings, account_ids: tuple[str, ...]) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _run(settings: Settings, account_ids: tuple[str, ...], act: _Act) -> dict[str, str]:
+@views.command()
+@click.argument("account_ids", metavar="[ACCOUNT_ID]...", nargs=-1)
+@click.option(
+    "--yes", is_flag=True, help="Do it. Without it, what would be removed is listed, and that is all."
+)
+@options(*_STORE_SETTINGS)
+def remove(settings: Settings, account_ids: tuple[str, ...], yes: bool) -> None:
+    """Remove the views from these accounts' databases, by default from all, and from that of all accounts.
+
+    Only what the sidecar wrote goes. A sidecar that runs writes them anew with the next request.
+    """
+    _check_ids(account_ids)
+    try:
+        left = asyncio.run(_remove(settings, account_ids, yes))
+    except CrossbarConferencesError as error:
+        raise click.ClickException(str(error) or type(error).__name__) from None
+    if left:
+        raise click.ClickException(f"written meanwhile, and left: {', '.join(left)}")
+
+
+async def _remove(settings: Settings, account_ids: tuple[str, ...], yes: bool) -> list[str]:
+    async with opened(settings) as store:
+        databases = [account_database(account_id) for account_id in account_ids] or None
+        written = await removal.look_for(store, databases)
+        for database, reason in written.unseen.items():
+            click.echo(f"{database}: {reason}")
+        for design in written.foreign:
+            click.echo(f"{design.database}: {OWN_DESIGN} is not the sidecar's, and stays")
+        for design in written.ours:
+            click.echo(f"{design.database}: {OWN_DESIGN} {'is removed' if yes else 'would be removed'}")
+        if not written.ours:
+            click.echo("There is nothing to remove.")
+        elif not yes:
+            click.echo("Nothing was removed: add --yes to do it.")
+        return await removal.remove_designs(store, written.ours) if yes else []
+
+
+def _check_ids(account_ids: tuple[str, ...]) -> None:
     for account_id in account_ids:
         if not is_account_id(account_id):
             raise click.BadParameter(f"{account_id} is no account id")
+
+
+def _run(settings: Settings, account_ids: tuple[str, ...], act: _Act) -> dict[str, str]:
+    _check_ids(account_ids)
     try:
         return asyncio.run(_each(settings, account_ids, act))
     except CrossbarConferencesError as error:
@@ -72,7 +114,7 @@ def _run(settings: Settings, account_ids: tuple[str, ...], act: _Act) -> dict[st
 
 async def _each(settings: Settings, account_ids: tuple[str, ...], act: _Act) -> dict[str, str]:
     found: dict[str, str] = {}
-    async with _opened(settings) as store:
+    async with opened(settings) as store:
         await _note(store, ACCOUNTS, act, found)
         if not account_ids and found[ACCOUNTS] == INSTALLED:
             rows = await store.query(ACCOUNTS, ACCOUNTS_BY_NAME, ViewQuery())
@@ -123,7 +165,8 @@ async def install_and_wait(
 
 
 @asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[CouchStore]:
+async def opened(settings: Settings) -> AsyncIterator[CouchStore]:
+    """The cluster's document store."""
     store = open_store(settings)
     await store.open()
     try:

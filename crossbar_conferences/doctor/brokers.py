@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import socket
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import suppress
 
 from ..broker.bus import Bus
 from ..broker.connections import broker_name
-from ..broker.faults import CONSUMER_REFUSED, CREDENTIALS_REFUSED, EXCHANGE_FLAGS, UNREACHABLE, Fault
+from ..broker.faults import (
+    CONSUMER_REFUSED,
+    CREDENTIALS_REFUSED,
+    EXCHANGE_FLAGS,
+    UNREACHABLE,
+    VHOST_REFUSED,
+    Fault,
+)
 from ..broker.nodes import Node
 from ..broker.rabbit import RabbitTransport
+from ..kapi.nodes import sidecar_host
 from ..settings import Settings
 from .findings import Finding, fail, ok, warn
 
@@ -21,12 +30,14 @@ _LOOK_EVERY = 0.1
 
 APP = "ecallmgr"
 
+_DOWN = (UNREACHABLE, CREDENTIALS_REFUSED, VHOST_REFUSED)
+
 
 async def check_brokers(
-    settings: Settings, transport: RabbitTransport, listen_for: float
+    settings: Settings, transport: RabbitTransport, listen_for: float, is_ours: bool = False
 ) -> AsyncGenerator[Finding, None]:
     """What is wrong with the brokers; then who is heard there within ``listen_for`` seconds (0: nobody is
-    waited for). Our queues are gone afterwards; we are not advertised."""
+    waited for). Our queues are gone afterwards; we are not advertised. ``is_ours``: a sidecar runs here."""
     host = settings.node_name.partition("@")[2]
     bus = Bus(transport, f"doctor_{secrets.token_hex(4)}@{host}", advertise=False)
     try:
@@ -38,6 +49,7 @@ async def check_brokers(
             yield finding
         if bus.connected and listen_for > 0:
             yield await _nodes(settings, bus, listen_for)
+            yield _own_name(settings, bus, is_ours)
     finally:
         await bus.close()
 
@@ -55,12 +67,12 @@ async def _until_known(settings: Settings, transport: RabbitTransport) -> None:
 
 
 def _down(transport: RabbitTransport) -> set[str]:
-    return {fault.broker for fault in transport.faults if fault.kind in (UNREACHABLE, CREDENTIALS_REFUSED)}
+    return {fault.broker for fault in transport.faults if fault.kind in _DOWN}
 
 
 def _brokers(settings: Settings, transport: RabbitTransport) -> Iterator[Finding]:
     origin = settings.origins.get("amqp_urls", "amqp_urls")
-    refused = {fault.broker for fault in transport.faults if fault.kind == CREDENTIALS_REFUSED}
+    faults = {fault.broker: fault for fault in transport.faults if fault.kind in _DOWN}
     own = list(dict.fromkeys(broker_name(url) for url in settings.amqp_urls))
     others = list(dict.fromkeys((zone, broker_name(url)) for zone, url in settings.amqp_zone_urls))
     nobody = not any(name in transport.brokers_up for name in own)
@@ -69,18 +81,25 @@ def _brokers(settings: Settings, transport: RabbitTransport) -> Iterator[Finding
         say = fail if nobody and name in own and zone == settings.zone else warn
         if name in transport.brokers_up:
             yield ok("broker", f"RabbitMQ at {name} (zone {zone}) is connected")
-        elif name in refused:
-            yield say(
-                "broker",
-                f"RabbitMQ at {name} (zone {zone}) refuses our credentials or virtual host",
-                f"correct user, password and virtual host of its URI ({origin})",
-            )
         else:
-            yield say(
-                "broker",
-                f"RabbitMQ at {name} (zone {zone}) cannot be reached",
-                f"check that it runs and that host and port of its URI are right ({origin})",
-            )
+            yield say("broker", *_why(f"RabbitMQ at {name} (zone {zone})", faults.get(name), origin))
+
+
+def _why(broker: str, fault: Fault | None, origin: str) -> tuple[str, str]:
+    """What is wrong with a broker that is not connected, and what to do."""
+    if fault is not None and fault.kind == CREDENTIALS_REFUSED:
+        return f"{broker} refuses our credentials", f"correct user and password of its URI ({origin})"
+    if fault is not None and fault.kind == VHOST_REFUSED:
+        return (
+            f"{broker} is there, but refuses the virtual host of its URI: {fault.detail}",
+            f"correct what follows the last slash of the URI ({origin}), or give our user its rights: "
+            "`rabbitmqctl list_vhosts`, `rabbitmqctl list_permissions -p VHOST`",
+        )
+    detail = f": {fault.detail}" if fault is not None and fault.detail else ""
+    return (
+        f"{broker} cannot be reached{detail}",
+        f"check that it runs and that host and port of its URI are right ({origin})",
+    )
 
 
 def _exchanges(faults: Sequence[Fault]) -> Iterator[Finding]:
@@ -101,6 +120,20 @@ def _exchanges(faults: Sequence[Fault]) -> Iterator[Finding]:
             )
     if not found:
         yield ok("exchanges", "the exchanges are as Kazoo declares them")
+
+
+def _own_name(settings: Settings, bus: Bus, is_ours: bool) -> Finding:
+    """Whether nobody else has our node name, as far as was heard."""
+    node = bus.nodes.get(settings.node_name)
+    host = None if node is None else sidecar_host(node.sidecar_id)
+    if node is None or (is_ours and host in (None, socket.gethostname())):
+        return ok("node_name", f"nobody else is heard as {settings.node_name}")
+    return warn(
+        "node_name",
+        f"another process is heard as {settings.node_name}, on {host or 'a host that it does not name'}",
+        "set node_name to NAME@HOST with a host name of its own on each host: the cluster takes two of one "
+        "name for one",
+    )
 
 
 async def _nodes(settings: Settings, bus: Bus, listen_for: float) -> Finding:

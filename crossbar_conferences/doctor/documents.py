@@ -15,12 +15,13 @@ from ..auth.keys import ATTACHMENT, SigningKeys
 from ..auth.keys import DATABASE as SYSTEM_AUTH
 from ..auth.port import StoreDocuments
 from ..auth.system_config import SystemConfig
+from ..broker.failures import NO_ANSWER, why_unreachable
 from ..settings import Settings, mask_url
 from ..store.couch import CouchStore
 from ..store.names import ACCOUNTS, SYSTEM_CONFIG, account_database, is_account_id
 from ..store.port import StoreError, StoreRefused, StoreUnreachable, ViewQuery
-from ..store.views import ACCOUNTS_BY_NAME, INSTALLED, design_of, look
-from .findings import Finding, fail, ok, warn
+from ..store.views import ACCOUNTS_BY_NAME, INSTALLED, MISSING, design_of, look
+from .findings import Finding, fail, note, ok, warn
 
 #: Accounts whose views are looked at.
 SAMPLE: Final = 200
@@ -47,10 +48,13 @@ async def check_store(settings: Settings, store: CouchStore) -> AsyncGenerator[F
             f"correct username and password ({settings.origins.get('couchdb_user', 'couchdb_user')})",
         )
         return
-    except StoreUnreachable:
+    except StoreUnreachable as error:
+        reason = why_unreachable(error.__cause__ or error)
+        if reason == NO_ANSWER:
+            reason = f"it does not answer within {settings.store_timeout_seconds:g} s"
         yield fail(
             "store",
-            f"CouchDB at {shown} does not answer within {settings.store_timeout_seconds:g} s",
+            f"CouchDB at {shown} cannot be reached: {reason}",
             f"check that it runs and that ip and port are right ({origin})",
         )
         return
@@ -99,9 +103,14 @@ async def check_views(store: CouchStore) -> Finding:
         states = Counter(await asyncio.gather(*(_state(store, account_database(one)) for one in ids)))
     except StoreError as error:
         return fail("views", f"our views cannot be looked at: {error}", "our user must read design documents")
-    lacking = states.total() - states[INSTALLED]
-    if lacking:
-        return warn("views", f"{lacking} of {states.total()} accounts lack our views", advice)
+    unread, odd = states[MISSING], states.total() - states[INSTALLED] - states[MISSING]
+    if odd:
+        text = f"{odd} of {states.total()} accounts have another version of our views, or cannot be looked at"
+        return warn("views", text, advice)
+    if unread:
+        # They come with the first request to the account: nobody has asked for anything of it yet.
+        text = f"{unread} of {states.total()} accounts have no views of ours yet: nobody has read them here"
+        return note("views", text, advice)
     return ok("views", f"all of {states.total()} accounts have our views")
 
 

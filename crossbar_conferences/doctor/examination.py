@@ -12,7 +12,7 @@ import aiohttp
 from ..broker.rabbit import RabbitTransport
 from ..settings import Settings
 from ..store.couch import CouchStore
-from . import brokers, configuration, documents, tokens
+from . import brokers, configuration, documents, sidecars, tokens
 from .findings import Finding
 
 
@@ -32,8 +32,9 @@ async def examine(patient: Patient, listen_for: float) -> list[Finding]:
     settings = patient.settings
     async with asyncio.TaskGroup() as group:
         store_side = group.create_task(_all(_store_side(patient)))
-        broker_side = group.create_task(_all(brokers.check_brokers(settings, patient.transport, listen_for)))
         is_ours = group.create_task(_is_ours(settings))
+        broker_side = group.create_task(_broker_side(patient, listen_for, is_ours))
+        sidecar = group.create_task(sidecars.check_sidecar(settings))
     # Names of hosts may have to be looked up.
     ports = await asyncio.to_thread(list, configuration.check_ports(settings, is_ours.result()))
     return [
@@ -41,7 +42,13 @@ async def examine(patient: Patient, listen_for: float) -> list[Finding]:
         *ports,
         *store_side.result(),
         *broker_side.result(),
+        *sidecar.result(),
     ]
+
+
+async def _broker_side(patient: Patient, listen_for: float, is_ours: asyncio.Task[bool]) -> list[Finding]:
+    checks = brokers.check_brokers(patient.settings, patient.transport, listen_for, await is_ours)
+    return await _all(checks)
 
 
 async def _store_side(patient: Patient) -> AsyncGenerator[Finding, None]:

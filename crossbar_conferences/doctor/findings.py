@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
-State = Literal["ok", "warn", "fail"]
+State = Literal["ok", "note", "warn", "fail"]
 
 #: Exit statuses, as monitoring systems read them.
-STATUSES: Final[dict[State, int]] = {"ok": 0, "warn": 1, "fail": 2}
+STATUSES: Final[dict[State, int]] = {"ok": 0, "note": 0, "warn": 1, "fail": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,11 @@ def ok(check: str, text: str) -> Finding:
     return Finding(check, "ok", text)
 
 
+def note(check: str, text: str, advice: str) -> Finding:
+    """All is well; something might be done ahead."""
+    return Finding(check, "note", text, advice)
+
+
 def warn(check: str, text: str, advice: str) -> Finding:
     """It works, but not as it might."""
     return Finding(check, "warn", text, advice)
@@ -38,7 +43,7 @@ def fail(check: str, text: str, advice: str) -> Finding:
 
 
 def exit_status(findings: Iterable[Finding]) -> int:
-    """0 when all is well, 1 when there are warnings only, 2 when something does not work."""
+    """0 when all is well, notes or not, 1 when there are warnings, 2 when something does not work."""
     return max((STATUSES[finding.state] for finding in findings), default=0)
 
 

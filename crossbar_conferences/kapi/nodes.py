@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -27,6 +28,10 @@ MAX_APPS = 200
 MAX_ROLES = 8
 MAX_MEDIA_SERVERS = 100
 
+#: Our own header: which of several sidecars of one node name this is. Kazoo passes over what it doesn't know.
+SIDECAR_ID = "Sidecar-ID"
+_SIDECAR_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
 _ADVERTISE = Definition(
     "nodes",
     "advertise",
@@ -40,6 +45,7 @@ _ADVERTISE = Definition(
         "Ports",
         "Processes",
         "Registrations",
+        SIDECAR_ID,
         "Used-Memory",
         "Version",
         "WhApps",
@@ -68,6 +74,12 @@ class Advertisement:
     apps: Mapping[str, App] = field(default_factory=dict)
     version: str | None = None
     media_servers: tuple[str, ...] = ()
+    sidecar_id: str | None = None
+
+
+def sidecar_host(sidecar_id: str | None) -> str | None:
+    """The host that an id was made on: ``HOST_PROCESS_CHANCE``."""
+    return sidecar_id.rsplit("_", 2)[0] if sidecar_id is not None and sidecar_id.count("_") >= 2 else None
 
 
 def node_encoded(node: str) -> str:
@@ -90,6 +102,7 @@ def advertise(
     expires_ms: int,
     apps: Mapping[str, App],
     version: str | None = None,
+    sidecar_id: str | None = None,
     extra: Mapping[str, Any] | None = None,
 ) -> Outgoing:
     """A heartbeat. ``extra``: more headers, such as ``Used-Memory`` or ``Media-Servers``.
@@ -111,6 +124,7 @@ def advertise(
         "Zone": zone,
         "Version": version,
         "md5": node_encoded(node),
+        SIDECAR_ID: sidecar_id,
         "WhApps": {name: _app_fields(app) for name, app in apps.items()},
     }
     origin = Origin(*KZ_NODES, node)
@@ -133,7 +147,12 @@ def advertisement_of(body: Any) -> Advertisement:
         apps=_apps(body.get("WhApps")),
         version=version if _is_name(version) else None,
         media_servers=_names(media_servers, MAX_MEDIA_SERVERS) if isinstance(media_servers, Mapping) else (),
+        sidecar_id=_sidecar_id(body.get(SIDECAR_ID)),
     )
+
+
+def _sidecar_id(value: Any) -> str | None:
+    return value if isinstance(value, str) and _SIDECAR_ID.fullmatch(value) else None
 
 
 def _is_name(value: Any) -> bool:

@@ -10,27 +10,24 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
 
 import aiohttp
-import orjson
 import structlog
 from aiocouch import CouchDB
 from aiocouch.attachment import Attachment
 from aiocouch.database import Database
 from aiocouch.document import Document as CouchDocument
-from aiocouch.exception import raises
-from aiocouch.view import AllDocsView
-from aiocouch.view import View as CouchView
 from yarl import URL
 
 from .couch_errors import translated
+from .couch_resources import BulkDocs, KeyedView, QuotedAllDocs, json_object
 from .couch_response import CouchResponse, as_json
 from .counters import Counters, Observer
-from .names import is_addressable
+from .names import account_database, is_account_id, is_addressable
 from .port import (
     DatabaseMissing,
     Document,
@@ -48,9 +45,6 @@ from .views import design_for
 log = structlog.get_logger(__name__)
 
 _DESIGN: Final = "_design/"
-
-#: Characters of encoded parameters that go into a path; CouchDB refuses request lines of 8192 bytes.
-_LONGEST_QUERY: Final = 4096
 
 
 class CouchStore:
@@ -114,14 +108,14 @@ class CouchStore:
         with self._request("get"):
             document = self._document(database, doc_id)
             await document.fetch()
-            return _object(document.data)
+            return json_object(document.data)
 
     async def get_many(self, database: str, doc_ids: Sequence[str]) -> dict[str, Document]:
         """See `Store`."""
         if not doc_ids:
             return {}
         with self._request("get_many"):
-            view = _QuotedAllDocs(self._database(database))
+            view = QuotedAllDocs(self._database(database))
             response = await view.post(list(dict.fromkeys(doc_ids)), include_docs=True)
             rows = [row for row in response.rows if isinstance(row.get("doc"), dict)]
             return {row["id"]: row["doc"] for row in rows if not row["doc"].get("_deleted")}
@@ -139,7 +133,7 @@ class CouchStore:
         if not documents:
             return frozenset()
         with self._request("put_many"):
-            target = _BulkDocs(self._server, database)
+            target = BulkDocs(self._server, database)
             answer = await target.write([dict(document) for document in documents])
             outcomes = [outcome for outcome in answer if isinstance(outcome, dict)]
             return frozenset(str(outcome["id"]) for outcome in outcomes if outcome.get("rev"))
@@ -199,10 +193,31 @@ class CouchStore:
         log.info("views_installed", database=database, design=design["_id"])
         return True
 
+    async def scan(self, database: str, start: str, limit: int) -> list[Document]:
+        """See `Store`."""
+        with self._request("scan"):
+            rows = await QuotedAllDocs(self._database(database)).page(start, limit)
+            return [row["doc"] for row in rows if isinstance(row.get("doc"), dict)]
+
+    async def databases(self) -> list[str]:
+        """See `Store`."""
+        with self._request("databases"):
+            return [_listed(name) for name in await self._server.keys() if isinstance(name, str)]
+
+    async def clean_views(self, database: str) -> None:
+        """Have the server remove the files of indexes that no design document names any more."""
+        with self._request("clean_views"):
+            await self._server._server._post(f"{self._database(database).endpoint}/_view_cleanup", data={})
+
     async def create_database(self, database: str) -> None:
         """See `Store`."""
         with self._request("create_database"):
             await self._server.create(database, exists_ok=True)
+
+    async def delete_database(self, database: str) -> None:
+        """See `Store`."""
+        with suppress(DatabaseMissing, DocumentMissing), self._request("delete_database"):
+            await self._database(database)._delete()
 
     async def database_exists(self, database: str) -> bool:
         """See `Store`."""
@@ -239,7 +254,7 @@ class CouchStore:
 
     async def _rows(self, database: str, view: View, query: ViewQuery) -> list[Row]:
         with self._request("query", view):
-            target = _View(self._database(database), view.design, view.name)
+            target = KeyedView(self._database(database), view.design, view.name)
             parameters = _parameters(query)
             if query.keys is None:
                 response = await target.get(**parameters)
@@ -284,44 +299,10 @@ class _DesignDocument(_Document):
         return f"{self._database.endpoint}/{_DESIGN}{quote(self.id.removeprefix(_DESIGN), safe='')}"
 
 
-class _BulkDocs(Database):
-    """aiocouch's own does not tell that the database is missing."""
-
-    @raises(400, "Invalid request")
-    @raises(401, "Write privileges required")
-    @raises(403, "Access forbidden: {reason}")
-    @raises(404, "Specified database is missing")
-    async def write(self, documents: list[dict[str, Any]]) -> list[Any]:
-        """What became of each."""
-        _, answer = await self._remote._post(f"{self.endpoint}/_bulk_docs", data={"docs": documents})
-        if not isinstance(answer, list):
-            raise StoreFault("the document store answered with nonsense")
-        return answer
-
-
-class _View(CouchView):
-    """aiocouch passes keys on as they are, where the server wants JSON, and whatever their length."""
-
-    @raises(400, "Invalid request")
-    @raises(401, "Read privileges required")
-    @raises(403, "Access forbidden: {reason}")
-    @raises(404, "Specified database, design document or view is missing")
-    async def _get(self, **params: Any) -> dict[str, Any]:
-        encoded = {name: _in_query(name, value) for name, value in params.items()}
-        remote = self._database._remote
-        if len(quote("".join(encoded.values()))) > _LONGEST_QUERY:
-            _, rows = await remote._post(self.endpoint, data=params)
-        else:
-            _, rows = await remote._get(self.endpoint, params=encoded)
-        return _object(rows)
-
-
-class _QuotedAllDocs(AllDocsView):
-    """aiocouch's own forgets to quote a database's name (anchors.md 4.1)."""
-
-    @property
-    def endpoint(self) -> str:
-        return f"{self._database.endpoint}/_all_docs"
+def _listed(name: str) -> str:
+    """A database's real name. PouchDB Server in memory lists those of accounts without their slashes."""
+    account_id = name.removeprefix("account")
+    return account_database(account_id) if account_id != name and is_account_id(account_id) else name
 
 
 def _parameters(query: ViewQuery) -> dict[str, Any]:
@@ -343,11 +324,6 @@ def _parameters(query: ViewQuery) -> dict[str, Any]:
     return parameters
 
 
-def _in_query(name: str, value: Any) -> str:
-    # The id is the one parameter that is no JSON there.
-    return str(value) if name == "startkey_docid" else orjson.dumps(value).decode()
-
-
 def _is_passed(row: Row, query: ViewQuery) -> bool:
     if query.start_id is None or query.keys is not None or row.key != query.start:
         return False
@@ -356,12 +332,6 @@ def _is_passed(row: Row, query: ViewQuery) -> bool:
 
 def _document(value: Any) -> Document | None:
     return value if isinstance(value, dict) else None
-
-
-def _object(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise StoreFault("the document store answered with nonsense")
-    return value
 
 
 def _revision(value: Any) -> str:

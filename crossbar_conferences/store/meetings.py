@@ -56,12 +56,13 @@ class Meetings:
 
     async def _read(self, account_id: str, conference_id: str) -> Mapping[str, Any]:
         try:
-            return await self._store.get(own.DATABASE, _document_id(account_id, conference_id))
+            return await self._store.get(own.DATABASE, meetings_document_id(account_id, conference_id))
         except (DocumentMissing, DatabaseMissing, StoreRefused):
             return {}
 
 
-def _document_id(account_id: str, conference_id: str) -> str:
+def meetings_document_id(account_id: str, conference_id: str) -> str:
+    """The id of the document that has a conference's meetings."""
     return f"meetings-{account_id}-{conference_id}"
 
 
@@ -80,7 +81,7 @@ def _document(
 ) -> dict[str, Any]:
     revision = {"_rev": document["_rev"]} if document else {}
     return {
-        "_id": _document_id(account_id, conference_id),
+        "_id": meetings_document_id(account_id, conference_id),
         **revision,
         "pvt_type": "meetings",
         "account_id": account_id,

@@ -57,6 +57,10 @@ class _Database:
         for index in self._indexes.values():
             index.update(doc_id, None if stored.deleted else stored.document)
 
+    def from_id(self, start: str) -> list[dict[str, Any]]:
+        live = [each.document for each in self._stored.values() if not each.deleted]
+        return sorted((one for one in live if one["_id"] >= start), key=lambda one: str(one["_id"]))
+
     def index(self, view: View) -> ViewIndex:
         if view.name not in self._indexes:
             live = {doc_id: each.document for doc_id, each in self._stored.items() if not each.deleted}
@@ -184,6 +188,21 @@ class MemoryStore:
             )
             for row in index.rows(query)
         ]
+
+    async def scan(self, database: str, start: str, limit: int) -> list[Document]:
+        """See `Store`."""
+        self._request("scan")
+        return [copy.deepcopy(one) for one in self._database(database).from_id(start)[:limit]]
+
+    async def databases(self) -> list[str]:
+        """See `Store`."""
+        self._request("databases")
+        return sorted(self._databases)
+
+    async def delete_database(self, database: str) -> None:
+        """See `Store`."""
+        self._request("delete_database")
+        self._databases.pop(database, None)
 
     async def create_database(self, database: str) -> None:
         """See `Store`."""

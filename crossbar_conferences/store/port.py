@@ -146,8 +146,20 @@ class Store(Protocol):
         installed on first use when missing; for any other, `ViewMissing`."""
         ...
 
+    async def scan(self, database: str, start: str, limit: int) -> list[Document]:
+        """Whole documents in the order of their ids, from ``start`` on (inclusive; ``""``: the first), at
+        most so many; design documents among them."""
+        ...
+
+    async def databases(self) -> list[str]:
+        """The real names of all databases."""
+        ...
+
     async def create_database(self, database: str) -> None:
         """Make a database; not an error when it is there."""
+
+    async def delete_database(self, database: str) -> None:
+        """Remove a database with all that is in it; not an error when it is gone."""
 
     async def database_exists(self, database: str) -> bool:
         """Whether the database is there, by one round trip."""

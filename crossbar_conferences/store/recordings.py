@@ -8,10 +8,12 @@ recorded, and a later recording replaces it. Source: amqp.md 7.4, real-switch.md
 
 from __future__ import annotations
 
+import time
 from typing import Any, Final, NamedTuple
 
 import structlog
 
+from ..clock import Clock
 from ..fair import Bounds, FairCache
 from . import own
 from .own import DATABASE
@@ -37,22 +39,25 @@ class Started(NamedTuple):
 class Recordings:
     """The names of recordings, by account and conference."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, now: Clock = time.time) -> None:
         self._store = store
+        self._now = now
         self._own: FairCache[str, Started] = FairCache(Bounds(_LIMIT, _SIZE))
 
     async def starts(self, account_id: str, conference_id: str, started: Started) -> None:
         """A recording is about to be started. Never fails: without the store it is remembered here."""
         self._own.keep(account_id, conference_id, started, len(conference_id) + len(started.name))
         try:
-            await self._write(_document(account_id, conference_id, started))
+            await self._write(_document(account_id, conference_id, started, self._now()))
         except StoreError as error:
             log.warning("recording_not_noted", conference_id=conference_id, reason=type(error).__name__)
 
     async def name(self, account_id: str, conference_id: str, instance_id: str | None) -> str | None:
         """The file of the last recording of this run, or of one whose run was not known."""
         try:
-            found = _started(await self._store.get(DATABASE, _document_id(account_id, conference_id)))
+            found = _started(
+                await self._store.get(DATABASE, recording_document_id(account_id, conference_id))
+            )
         except StoreError:
             found = None
         started = found or self._own.get(account_id, conference_id)
@@ -74,18 +79,21 @@ class Recordings:
             return
 
 
-def _document_id(account_id: str, conference_id: str) -> str:
+def recording_document_id(account_id: str, conference_id: str) -> str:
+    """The id of the document that names a conference's last recording."""
     return f"recording-{account_id}-{conference_id}"
 
 
-def _document(account_id: str, conference_id: str, started: Started) -> dict[str, Any]:
+def _document(account_id: str, conference_id: str, started: Started, now: float) -> dict[str, Any]:
     return {
-        "_id": _document_id(account_id, conference_id),
+        "_id": recording_document_id(account_id, conference_id),
         "pvt_type": "recording",
         "account_id": account_id,
         "conference_id": conference_id,
         "name": started.name,
         "instance_id": started.instance_id,
+        # In unix seconds: an ad-hoc conference has no document that could tell that it is gone.
+        "noted_at": now,
     }
 
 

@@ -143,6 +143,9 @@ class Reservations:
         Whoever makes a conference under an id that is taken elsewhere does not become its owner by it."""
         claim = Claim(account_id, conference_id)
         outcome = await self._take(claim, "conference", conference_id)
+        if outcome is _Outcome.WANTED:
+            # Renewed or swept away at this moment.
+            outcome = await self._take(claim, "conference", conference_id)
         if outcome is _Outcome.HELD and document is not None and not self._is_refused():
             outcome = await self._displace(claim, document)
         return outcome is _Outcome.TAKEN
@@ -192,15 +195,15 @@ class Reservations:
             # Just let go: whoever asks again will get it.
             return await self._put_or_lose(document)
         is_ours = _holder(held) == _holder(document)
-        if document["kind"] == "conference":
-            return _Outcome.TAKEN if is_ours else _Outcome.HELD
+        if document["kind"] == "conference" and not is_ours:
+            return _Outcome.HELD
         if is_ours and self._is_fresh(held):
             return _Outcome.TAKEN
         if not is_ours:
             outcome = await self._hold(held, document)
             if outcome is not _Outcome.TAKEN:
                 return outcome
-        # One of our own that is old is renewed: it would be taken over while we write.
+        # One of our own that is old is renewed: it would be taken over, or swept away, while we write.
         return await self._put_or_lose({**document, "_rev": held["_rev"]})
 
     async def _displace(self, claim: Claim, ours: Document) -> _Outcome:
@@ -241,7 +244,7 @@ class Reservations:
             return unused
         if holder.get("pvt_deleted"):
             return _Outcome.TAKEN
-        return _Outcome.HELD if _uses(holder, str(held.get("kind")), held.get("value")) else unused
+        return _Outcome.HELD if uses(holder, str(held.get("kind")), held.get("value")) else unused
 
     def _is_fresh(self, held: Document) -> bool:
         taken_at = held.get("taken_at")
@@ -312,8 +315,21 @@ def numbers_of(document: Mapping[str, Any]) -> list[str]:
     return numbers
 
 
-def _uses(document: Mapping[str, Any], kind: str, value: Any) -> bool:
+def uses(document: Mapping[str, Any], kind: str, value: Any) -> bool:
+    """Whether a conference has the number or the name that is reserved for it."""
     return document.get("name") == value if kind == "name" else value in numbers_of(document)
+
+
+def reservation_document_ids(account_id: str, conference: Mapping[str, Any]) -> list[str]:
+    """The ids of the documents that reserve what a conference has."""
+    name = conference.get("name")
+    claim = Claim(
+        account_id,
+        str(conference.get("_id")),
+        tuple(numbers_of(conference)),
+        name if isinstance(name, str) else None,
+    )
+    return [_document_id(account_id, kind, value) for kind, value in claim.entries()]
 
 
 def owner_document_id(conference_id: str) -> str:

@@ -20,8 +20,8 @@ from ..metrics import PREFIX
 Own = tuple[str, str, str, float]
 
 
-def merge(texts: Mapping[int, str], own: Iterable[Own]) -> bytes:
-    """One text of the texts of workers, by index, and the supervisor's own numbers."""
+def merge(texts: Mapping[str, str], own: Iterable[Own]) -> bytes:
+    """One text of the texts of processes, by what the label is to say, and the supervisor's own numbers."""
     registry = CollectorRegistry()
     registry.register(_Merged([*_own(own), *_families(texts)]))
     return generate_latest(registry)
@@ -41,14 +41,14 @@ def _own(numbers: Iterable[Own]) -> Iterator[Metric]:
         yield family(PREFIX + name, text, value=value)
 
 
-def _families(texts: Mapping[int, str]) -> list[Metric]:
+def _families(texts: Mapping[str, str]) -> list[Metric]:
     merged: dict[str, Metric] = {}
-    for index, text in sorted(texts.items()):
+    for worker, text in sorted(texts.items()):
         for family in text_string_to_metric_families(text):
             target = merged.setdefault(
                 family.name, Metric(family.name, family.documentation, family.type, family.unit)
             )
             for sample in family.samples:
-                labels = {"worker": str(index), **sample.labels}
+                labels = {"worker": worker, **sample.labels}
                 target.samples.append(sample._replace(labels=labels))
     return list(merged.values())

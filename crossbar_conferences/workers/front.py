@@ -17,6 +17,7 @@ import orjson
 from aiohttp import web
 
 from ..api.sniffing import unsniffed
+from ..metrics import process_text
 from .aggregate import merge
 from .process import Worker
 
@@ -84,10 +85,11 @@ class Front:
         workers = self._awake()
         answers = await asyncio.gather(*(self._ask(worker, "/metrics") for worker in workers))
         texts = {
-            worker.index: answer.body.decode()
+            str(worker.index): answer.body.decode()
             for worker, answer in zip(workers, answers, strict=True)
             if answer is not None and answer.status == 200
         }
+        texts["supervisor"] = await process_text()
         own = [(m.name, m.kind, m.help, float(m.read(self._supervisor))) for m in SUPERVISOR_METRICS]
         return web.Response(
             body=merge(texts, own), headers={"content-type": "text/plain; version=0.0.4; charset=utf-8"}

@@ -44,12 +44,13 @@ class Worker:
         command: Sequence[str],
         sockets: Mapping[str, socket.socket],
         on_message: OnMessage,
+        sidecar_id: str | None = None,
     ) -> Worker:
         """Start one: ``command`` with its description appended. Raises `OSError`."""
         ours, theirs = socket.socketpair()
         with theirs:
             shared = {name: one.fileno() for name, one in sockets.items()}
-            spec = Spec(index, theirs.fileno(), shared)
+            spec = Spec(index, theirs.fileno(), shared, sidecar_id)
             try:
                 process = await asyncio.create_subprocess_exec(
                     *command,

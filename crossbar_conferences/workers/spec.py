@@ -16,10 +16,18 @@ class Spec:
     index: int
     control: int
     sockets: Mapping[str, int]
+    #: What tells this host's workers from another sidecar of the same node name; ``None`` when a supervisor
+    #: of an older version does not say it.
+    sidecar_id: str | None = None
 
     def text(self) -> str:
         """As a command-line argument."""
-        content = {"index": self.index, "control": self.control, "sockets": dict(self.sockets)}
+        content = {
+            "index": self.index,
+            "control": self.control,
+            "sockets": dict(self.sockets),
+            "sidecar_id": self.sidecar_id,
+        }
         return orjson.dumps(content).decode()
 
     @classmethod
@@ -28,7 +36,13 @@ class Spec:
         try:
             content = orjson.loads(text)
             sockets = {str(name): int(number) for name, number in content["sockets"].items()}
-            return cls(int(content["index"]), int(content["control"]), sockets)
+            sidecar_id = content.get("sidecar_id")
+            return cls(
+                int(content["index"]),
+                int(content["control"]),
+                sockets,
+                sidecar_id if isinstance(sidecar_id, str) else None,
+            )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError("this is no description of a worker") from error
 

@@ -18,6 +18,7 @@ import structlog
 
 from ..api.listeners import BACKLOG
 from ..auth.buckets import TokenBuckets
+from ..broker.advertiser import new_sidecar_id
 from ..settings import Settings
 from ..tasks import end
 from .channel import Message
@@ -53,6 +54,7 @@ class Supervisor:
         #: Whether every worker that was asked to leave did so by itself.
         self.orderly = True
         self._settings = settings
+        self._sidecar_id = new_sidecar_id()
         self._command = tuple(command)
         pace = Pace(stop=settings.shutdown_timeout_seconds + FAREWELL)
         self.slots: tuple[Slot, ...] = tuple(
@@ -134,7 +136,7 @@ class Supervisor:
 
     async def _start(self, index: int) -> Worker:
         shared = {name: self.sockets[name] for name in ("api", "websocket")}
-        return await Worker.start(index, self._command, shared, self._on_message)
+        return await Worker.start(index, self._command, shared, self._on_message, self._sidecar_id)
 
     async def _reload_when_asked(self) -> None:
         while True:

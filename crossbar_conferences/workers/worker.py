@@ -38,7 +38,13 @@ async def work(settings: Settings, spec: Spec, make_service: Callable[[Share], S
     )
     try:
         # One node has one voice, whatever the number of its processes (amqp.md 3.4).
-        share = Share(sockets, advertise=spec.index == 0, charger=charger, claims=claims)
+        share = Share(
+            sockets,
+            advertise=spec.index == 0,
+            charger=charger,
+            claims=claims,
+            sidecar_id=spec.sidecar_id,
+        )
         async with make_service(share) as service:
             channel.send({"ready": service.operations_url})
             await leave.wait()

@@ -183,6 +183,8 @@ async def test_a_reload_loses_no_request(services: Services, http: aiohttp.Clien
         await made.more(20)
     assert set(made.outcomes) == {"200"}, made.outcomes
     assert not served.events("worker_died")
+    # Old and new workers are one sidecar.
+    assert not served.events("node_name_taken")
 
 
 async def test_a_reload_with_a_bad_configuration_changes_nothing(
@@ -366,6 +368,11 @@ async def test_health_of_the_host(services: Services, http: aiohttp.ClientSessio
         _, metrics = await served.look(http, "/metrics")
         for index in range(2):
             assert f'crossbar_conferences_bus_connected{{worker="{index}"}} 1.0' in metrics
+        for process in ("0", "1", "supervisor"):
+            assert re.search(rf'process_resident_memory_bytes{{worker="{process}"}} \d', metrics)
+            assert re.search(rf'process_start_time_seconds{{worker="{process}"}} \d', metrics)
+            assert re.search(rf'crossbar_conferences_build_info{{[^}}]*worker="{process}"}} 1.0', metrics)
+        assert metrics.count("# TYPE process_cpu_seconds_total counter") == 1
         served.signal(signal.SIGTERM)
         await served.logged("leaving")
         status, text = await served.look(http, "/readyz")

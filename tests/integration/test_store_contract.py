@@ -590,3 +590,38 @@ async def test_counts_and_tells_what_it_did(store: Store, database: str) -> None
     assert told == [("put", False), ("get", False), ("put", False)]
     assert store.counters.requests - before == 3
     assert store.counters.errors == 0
+
+
+async def test_goes_through_a_database(store: Store, database: str) -> None:
+    """Whole documents in the order of their ids, in pages; deleted ones are left out."""
+    for doc_id in ("b", "a", "c/d", "ü", "B", "z"):
+        await store.put(database, {"_id": doc_id, "n": 1})
+    gone = await store.put(database, {"_id": "bb"})
+    await store.delete(database, "bb", gone)
+    found: list[str] = []
+    start = ""
+    while True:
+        page = await store.scan(database, start, 3)
+        assert all(one["n"] == 1 and one["_rev"] for one in page)
+        found += [str(one["_id"]) for one in page[:2]]
+        if len(page) < 3:
+            break
+        start = str(page[2]["_id"])
+    assert found == ["B", "a", "b", "c/d", "z", "ü"]
+    assert await store.scan(database, "ü", 5) == [await store.get(database, "ü")]
+    with pytest.raises(DatabaseMissing):
+        await store.scan(new_database(), "", 5)
+
+
+async def test_lists_and_drops_databases(store: Store, database: str) -> None:
+    """By their real names; dropping one that is not there is no error, and it is gone with all it held."""
+    await store.put(database, {"_id": "x"})
+    assert database in await store.databases()
+    for _ in range(2):
+        await store.delete_database(database)
+    assert database not in await store.databases()
+    with pytest.raises(DatabaseMissing):
+        await store.get(database, "x")
+    await store.create_database(database)
+    with pytest.raises(DocumentMissing):
+        await store.get(database, "x")

@@ -105,6 +105,18 @@ class WatchedStore:
         """See `Store`."""
         return await self._watch(view.name, database, lambda: self.inner.query(database, view, query))
 
+    async def scan(self, database: str, start: str, limit: int) -> list[Document]:
+        """See `Store`."""
+        return await self._watch("scan", database, lambda: self.inner.scan(database, start, limit))
+
+    async def databases(self) -> list[str]:
+        """See `Store`."""
+        return await self._watch("databases", "", self.inner.databases)
+
+    async def delete_database(self, database: str) -> None:
+        """See `Store`."""
+        await self._watch("delete_database", database, lambda: self.inner.delete_database(database))
+
     async def create_database(self, database: str) -> None:
         """See `Store`."""
         await self._watch("create_database", database, lambda: self.inner.create_database(database))

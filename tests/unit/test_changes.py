@@ -29,7 +29,7 @@ class _Told:
 
 def _changes() -> tuple[Changes, _Told, _Told]:
     cache, others = _Told(), _Told()
-    return Changes(cache, others, others, others), cache, others  # type: ignore[arg-type]
+    return Changes(cache, others, others, others, others), cache, others  # type: ignore[arg-type]
 
 
 def _heard(event: str, database: str, document: dict[str, Any]) -> list[tuple[Any, ...]]:
@@ -58,6 +58,53 @@ def test_an_account_has_two_documents() -> None:
     """A change of the account's copy among all accounts makes its own document be read anew."""
     calls = _heard("edited", "accounts", {"_id": ACCOUNT, "_rev": "3-a"})
     assert ("flush", DATABASE, ACCOUNT) in calls
+
+
+@pytest.mark.parametrize(
+    ("event", "database", "document", "calls"),
+    [
+        ("deleted", DATABASE, {"_id": "c", "pvt_type": "conference"}, [("conference_gone", ACCOUNT, "c")]),
+        (
+            "deleted",
+            DATABASE,
+            {"_id": "c", "pvt_type": "conference", "pvt_deleted": True},
+            [("conference_gone", ACCOUNT, "c")],
+        ),
+        ("deleted", DATABASE, {"_id": ACCOUNT, "pvt_type": "account"}, [("account_gone",)]),
+        ("deleted", "accounts", {"_id": ACCOUNT, "pvt_type": "account"}, [("account_gone",)]),
+        ("edited", DATABASE, {"_id": "c", "pvt_type": "conference"}, []),
+        ("deleted", DATABASE, {"_id": "u", "pvt_type": "user"}, []),
+        ("deleted", "system_config", {"_id": "c", "pvt_type": "conference"}, []),
+    ],
+)
+def test_what_is_gone_is_cleaned_up_after(
+    event: str, database: str, document: dict[str, Any], calls: list[tuple[Any, ...]]
+) -> None:
+    """Deleted conferences and accounts are told to the sweeper, and nothing else."""
+    told, others = _Told(), _Told()
+    changes = Changes(others, others, others, others, told)  # type: ignore[arg-type]
+    message = configuration.document_change(event, database.replace("/", "%2F"), document, ORIGIN)
+    changes.hear(message.body, Delivery(message.exchange, message.routing_key, b""))
+    assert told.calls == calls
+
+
+def test_a_database_that_is_gone() -> None:
+    """An account goes with its database; another database is nobody's."""
+    for database, calls in ((DATABASE, [("account_gone",)]), ("faxes", [])):
+        told, others = _Told(), _Told()
+        changes = Changes(others, others, others, others, told)  # type: ignore[arg-type]
+        encoded = database.replace("/", "%2F")
+        body = {
+            "Event-Category": "configuration",
+            "Event-Name": "db_deleted",
+            "App-Name": "datamgr",
+            "App-Version": "4.0.0",
+            "Msg-ID": "1",
+            "ID": encoded,
+            "Database": encoded,
+        }
+        changes.hear(body, Delivery("configuration", "db_deleted", b""))
+        assert told.calls == calls
 
 
 def test_everybody_is_told_when_nobody_tells_of_changes() -> None:

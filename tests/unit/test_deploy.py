@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from crossbar_conferences import settings as room
-from crossbar_conferences.metrics import METRICS, PREFIX
+from crossbar_conferences.metrics import BUILD_INFO, METRICS, PREFIX
 from crossbar_conferences.settings import SETTINGS, unknown_variables
 from crossbar_conferences.workers.front import SUPERVISOR_METRICS
 from crossbar_conferences.workers.supervisor import FAREWELL
@@ -93,7 +93,7 @@ def _kinds() -> dict[str, str]:
     """Every series of ours, with what kind of metric it is."""
     kinds = {
         f"{PREFIX}{metric.name}{'_total' if metric.kind == 'counter' else ''}": metric.kind
-        for metric in (*METRICS, *SUPERVISOR_METRICS)
+        for metric in (*METRICS, *SUPERVISOR_METRICS, BUILD_INFO)
     }
     for name, _ in tables.HISTOGRAMS:
         kinds |= {f"{PREFIX}{name}_{part}": "counter" for part in ("bucket", "count", "sum")}

@@ -40,6 +40,7 @@ PROGRAMS = {
     "set",
     "systemctl",
     "update-ca-certificates",
+    "systemd-run",
 }
 OURS = "crossbar-conferences"
 OPERATORS_PAGES = (

@@ -20,6 +20,7 @@ from crossbar_conferences.auth.keys import DATABASE, SigningKeys
 from crossbar_conferences.cli.main import main
 from crossbar_conferences.dataset import DataSet
 from crossbar_conferences.store.couch import CouchStore
+from crossbar_conferences.store.names import account_database
 from crossbar_conferences.store.port import Store, StoreUnreachable
 
 Seed = Callable[[Store], Awaitable[DataSet]]
@@ -126,3 +127,25 @@ async def test_the_command(store: CouchStore, data: DataSet, couchdb_url: str) -
     status, output, problem = await asyncio.to_thread(run, "--account", "0" * 32)
     assert (status, output) == (1, "")
     assert "there is no account" in problem
+
+
+async def test_a_token_of_an_account_that_nobody_logged_in_to(
+    store: CouchStore, data: DataSet, couchdb_url: str
+) -> None:
+    """Kazoo makes the secret at the first login: until then `token` prints one that ends, and says what it
+    can't do; one for ever is refused."""
+    database = account_database(data.other.id)
+    stored = {**await store.get(database, data.other.id)}
+    del stored["pvt_signature_secret"]
+    await store.put(database, stored)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        command = ["token", "--couchdb-url", couchdb_url, "--account", data.other.id, *arguments]
+        result = CliRunner().invoke(main, command)
+        return result.exit_code, result.stdout.strip(), result.stderr
+
+    status, token, said = await asyncio.to_thread(run)
+    assert (status, "cannot be revoked" in said, "log in once" in said) == (0, True, True)
+    assert (await room(store).authenticate("x-auth-token", token)).account_id == data.other.id
+    status, output, said = await asyncio.to_thread(run, "--expires-in", "0")
+    assert (status, output, "log in once" in said) == (1, "", True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -214,8 +215,44 @@ async def test_no_store_there(cluster: Cluster) -> None:
     """3: nobody listens where CouchDB should be."""
     url = f"http://127.0.0.1:{free_port()}/"
     fault = the_fault(await found({**cluster.flags, "couchdb_url": url}), "store")
-    assert "does not answer" in fault.text
+    assert "nobody listens at that port" in fault.text
+    assert "within" not in fault.text
     assert "--couchdb-url" in fault.advice
+
+
+async def test_a_store_that_keeps_us_waiting(cluster: Cluster) -> None:
+    """3: somebody listens there, and says nothing: only that is told as slowness."""
+    async with silent() as port:
+        flags = {**cluster.flags, "couchdb_url": f"http://127.0.0.1:{port}/", "store_timeout_seconds": "0.5"}
+        fault = the_fault(await found(flags), "store")
+    assert "it does not answer within 0.5 s" in fault.text
+
+
+async def test_a_host_that_nobody_knows(cluster: Cluster) -> None:
+    """3: a misspelt host is told as such, for both services."""
+    flags = {
+        "couchdb_url": "http://nowhere.invalid:5984/",
+        "amqp_urls": "amqp://guest:guest@nowhere.invalid/",
+    }
+    for name, url in flags.items():
+        check = "store" if name == "couchdb_url" else "broker"
+        fault = the_fault(await found({**cluster.flags, name: url}), check)
+        assert "nobody knows a host of that name" in fault.text
+
+
+@asynccontextmanager
+async def silent() -> AsyncIterator[int]:
+    """The port of a server that takes connections and never says anything."""
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(hold, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
 
 
 async def test_another_password_at_the_store(cluster: Cluster) -> None:
@@ -241,7 +278,19 @@ async def test_no_broker_there(cluster: Cluster) -> None:
     """6: nobody listens where RabbitMQ should be."""
     url = f"amqp://guest:guest@127.0.0.1:{free_port()}/"
     findings = await found({**cluster.flags, "amqp_urls": url})
-    assert "cannot be reached" in the_fault(findings, "broker").text
+    assert "cannot be reached: nobody listens at that port" in the_fault(findings, "broker").text
+
+
+@pytest.mark.parametrize("has_vhost", [False, True])
+async def test_another_virtual_host(cluster: Cluster, has_vhost: bool) -> None:
+    """6: RabbitMQ has no virtual host of that name, or our user has no right to it; the broker is there."""
+    if has_vhost:
+        await asyncio.to_thread(cluster.broker.control, "-q", "add_vhost", "closed")
+    url = cluster.broker.url.rstrip("/") + ("/closed" if has_vhost else "/nope")
+    fault = the_fault(await found({**cluster.flags, "amqp_urls": url}), "broker")
+    assert "refuses the virtual host" in fault.text
+    assert ("our user has no right to it" if has_vhost else "it does not exist") in fault.text
+    assert "last slash" in fault.advice
 
 
 async def test_one_of_two_brokers_there(cluster: Cluster) -> None:
@@ -398,10 +447,63 @@ async def test_views_that_are_missing(cluster: Cluster, bare_store: str) -> None
         assert "views install" in warning.advice
 
 
+async def test_views_of_accounts_that_nobody_read(cluster: Cluster) -> None:
+    """18: an account that nobody asked for has none yet: a note, and the status is 0; other ones are a
+    warning, since the next request waits until they are built anew."""
+    account_id = secrets.token_hex(16)
+    database = account_database(account_id)
+    async with opened(cluster.store.url) as couch:
+        await couch.create_database(database)
+        account = {"_id": account_id, "pvt_type": "account", "name": "unread"}
+        rev = await couch.put(ACCOUNTS, account)
+        try:
+            config = tuple(one for one in await found(cluster.flags) if one.check != "config")
+            (views,) = [one for one in config if one.check == "views"]
+            assert (views.state, "nobody has read them" in views.text) == ("note", True)
+            assert exit_status(config) == 0, as_text(config)
+            await couch.put(database, {"_id": "_design/crossbar_conferences", "views": {}})
+            (views,) = [one for one in await found(cluster.flags) if one.check == "views"]
+            assert (views.state, "another version" in views.text) == ("warn", True)
+        finally:
+            await couch.delete(ACCOUNTS, account_id, rev)
+
+
+async def test_somebody_else_of_our_name(cluster: Cluster) -> None:
+    """20: a sidecar of another host speaks under our node name."""
+    other = Bus(
+        RabbitTransport([cluster.broker.url], options=FAST), cluster.flags["node_name"], sidecar_id="far_1_a"
+    )
+    async with on_bus(other), media_side(cluster):
+        findings = await found(cluster.flags, listen_for=3.0)
+        while not [one for one in findings if one.check == "node_name" and one.state == "warn"]:
+            findings = await found(cluster.flags, listen_for=3.0)
+    fault = the_fault(findings, "node_name", "warn")
+    assert "crossbar_conferences@doctor.test, on far" in fault.text
+
+
 async def test_a_name_that_is_not_unique(cluster: Cluster) -> None:
     """19: a node named after localhost."""
     flags = {**cluster.flags, "node_name": "crossbar_conferences@localhost"}
     assert "another host may have the same name" in the_fault(await found(flags), "settings", "warn").text
+
+
+async def test_what_the_sidecar_here_has_noticed(cluster: Cluster) -> None:
+    """20: the one that runs on this host says that its name is taken; nobody is listened for."""
+
+    async def health(request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def ready(request: web.Request) -> web.Response:
+        bus = {"ok": True, "node_name_taken": "x@h is also the name of another process on far"}
+        return web.json_response({"status": "ok", "checks": {"bus": bus}})
+
+    app = web.Application()
+    app.router.add_get("/healthz", health)
+    app.router.add_get("/readyz", ready)
+    async with TestServer(app, host="127.0.0.1") as server:
+        flags = {**cluster.flags, "operations_host": "127.0.0.1", "operations_port": str(server.port)}
+        fault = the_fault(await found(flags), "node_name", "warn")
+    assert "another process on far" in fault.text
 
 
 def test_findings_for_machines(cluster: Cluster) -> None:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
 from crossbar_conferences.auth import InvalidCredentials, MintError, mint
 from crossbar_conferences.auth.bounded import BoundedCache
 from crossbar_conferences.auth.keys import KeyFixture, SigningKeys, generate
+from crossbar_conferences.auth.mint import SecretMissing
 
 from .conftest import BOSS, MAIN, OTHER, World, database
 
@@ -52,13 +53,15 @@ async def test_what_is_missing_is_said(world: World) -> None:
         ("x", None, "must be ids"),
         (MAIN, "_design/x", "must be ids"),
         ("9" * 32, None, "there is no account"),
-        (MAIN, "9" * 32, "has no signature secret"),
+        (MAIN, "9" * 32, "has no document"),
     ):
         with pytest.raises(MintError, match=text):
             await mint(world, account_id, user_id)
     world.change(database(OTHER), OTHER, pvt_signature_secret=None)
-    with pytest.raises(MintError, match="has no signature secret"):
+    with pytest.raises(SecretMissing, match="has no signature secret"):
         await mint(world, OTHER)
+    unsigned = await mint(world, OTHER, signed=False, clock=world.clock)
+    assert (await world.room().authenticate("x-auth-token", unsigned)).account_id == OTHER
     del world.attachments["system_auth", world.key.key_id]
     with pytest.raises(MintError, match="no usable key"):
         await mint(world, MAIN)

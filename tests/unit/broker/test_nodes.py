@@ -5,9 +5,17 @@ from typing import Any
 import pytest
 
 from crossbar_conferences.broker import nodes
+from crossbar_conferences.broker.advertiser import new_sidecar_id
 from crossbar_conferences.broker.nodes import NodesTable
 from crossbar_conferences.kapi.messages import MessageInvalid
-from crossbar_conferences.kapi.nodes import MAX_APPS, MAX_MEDIA_SERVERS, MAX_ROLES, App, advertise
+from crossbar_conferences.kapi.nodes import (
+    MAX_APPS,
+    MAX_MEDIA_SERVERS,
+    MAX_ROLES,
+    App,
+    advertise,
+    sidecar_host,
+)
 from tests.support.clocks import Clock
 
 
@@ -131,3 +139,41 @@ def test_what_a_heartbeat_names_is_bounded(table: NodesTable) -> None:
     assert long not in node.apps and {len(app.roles) for app in node.apps.values()} == {MAX_ROLES}
     with pytest.raises(MessageInvalid):
         table.hear(heartbeat(f"{long}@h"))
+
+
+def test_a_namesake(clock: Clock) -> None:
+    """Another process under our name is noticed until it falls silent; our own heartbeat, which every worker
+    of a host hears, is not, and neither is anything while we don't know our own id."""
+    table = NodesTable("own@h", "east", sidecar_id="h1_1_aa", clock=clock)
+    assert table.hear(heartbeat("own@h") | {"Sidecar-ID": "h1_1_aa"}) is None
+    assert table.namesake is None
+    table.hear(heartbeat("other@h") | {"Sidecar-ID": "h2_1_bb"})
+    assert table.namesake is None
+    table.hear(heartbeat("own@h", expires=10_000) | {"Sidecar-ID": "h2_1_bb"})
+    assert table.namesake is not None and sidecar_host(table.namesake.sidecar_id) == "h2"
+    table.hear(heartbeat("own@h") | {"Sidecar-ID": "h1_1_aa"})
+    assert table.namesake is not None
+    clock.now += 13
+    assert table.namesake is None
+    # One of Kazoo's own nodes, or an older sidecar.
+    table.hear(heartbeat("own@h"))
+    assert table.namesake is not None and table.namesake.sidecar_id is None
+    unmarked = NodesTable("own@h", "east", clock=clock)
+    unmarked.hear(heartbeat("own@h") | {"Sidecar-ID": "h2_1_bb"})
+    assert unmarked.namesake is None
+    assert len(unmarked) == 0
+
+
+@pytest.mark.parametrize("sidecar_id", ["", "a b", "x" * 200, 7, ["h_1_a"], None])
+def test_a_sidecar_id_that_is_none(table: NodesTable, sidecar_id: Any) -> None:
+    """What a stranger writes there goes into no log and no answer."""
+    node = table.hear(heartbeat("a@h") | {"Sidecar-ID": sidecar_id})
+    assert node is not None and node.sidecar_id is None
+
+
+def test_hosts_of_sidecar_ids() -> None:
+    """A new id tells the host that it was made on, whatever the host is called."""
+    assert sidecar_host(new_sidecar_id()) is not None
+    assert new_sidecar_id() != new_sidecar_id()
+    assert sidecar_host("my_host.example_12_ab") == "my_host.example"
+    assert [sidecar_host(one) for one in (None, "x", "a_b")] == [None, None, None]

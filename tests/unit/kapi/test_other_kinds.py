@@ -139,6 +139,8 @@ def test_advertise() -> None:
     assert advertisement == nodes.Advertisement(
         node=NODE, expires_ms=11_250, zone="east", apps={"crossbar": app}, version="4.0.0"
     )
+    ours = nodes.advertise(NODE, zone="east", expires_ms=1, apps={}, sidecar_id="h_1_a")
+    assert nodes.advertisement_of(ours.body).sidecar_id == ours.body["Sidecar-ID"] == "h_1_a"
 
 
 def test_node_encoded() -> None:

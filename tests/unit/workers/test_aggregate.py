@@ -17,7 +17,7 @@ def _text(value: int) -> str:
 
 def test_each_sample_keeps_its_value_under_its_worker() -> None:
     """One family of each name, its samples once a worker, and the supervisor's own beside them."""
-    merged = merge({1: _text(5), 0: _text(2)}, [("workers_ready", "gauge", "Ready", 2.0)]).decode()
+    merged = merge({"1": _text(5), "0": _text(2)}, [("workers_ready", "gauge", "Ready", 2.0)]).decode()
     assert merged.count("# TYPE crossbar_conferences_things_total counter") == 1
     assert 'crossbar_conferences_things_total{kind="a",worker="0"} 2.0' in merged
     assert 'crossbar_conferences_things_total{kind="a",worker="1"} 5.0' in merged
