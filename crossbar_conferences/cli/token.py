@@ -9,6 +9,7 @@ import click
 from ..auth.mint import mint
 from ..auth.port import StoreDocuments
 from ..errors import CrossbarConferencesError
+from ..logs import configure
 from ..settings import Settings, options
 from ..store.couch import CouchStore
 
@@ -48,6 +49,7 @@ def token(
     It is signed with the cluster's own key, read from the database: whoever can run this may do
     anything in the cluster anyway.
     """
+    configure("error", "console")
     try:
         text = asyncio.run(mint_token(settings, account_id, user_id, expires_in or None, method))
     except CrossbarConferencesError as error:
