@@ -32,6 +32,7 @@ PROGRAMS = {
     "pip",
     "python",
     "python3",
+    "rabbitmqctl",
     "rm",
     "systemctl",
 }
@@ -41,7 +42,9 @@ OPERATORS_PAGES = (
     "drop-in",
     "glossary",
     "install",
+    "log-events",
     "operations",
+    "rotate-credentials",
     "security",
     "troubleshooting",
 )
