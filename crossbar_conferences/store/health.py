@@ -31,9 +31,10 @@ log = structlog.get_logger(__name__)
 
 #: Seconds until the store is asked again, after the first refusal, the second and so on; the last repeats.
 #: Wrong passwords are four in five minutes at most; a locked user's requests are not counted by CouchDB.
+#: The first pause is short: it may have been one node of a cluster, which does not know the user yet.
 PAUSES: Final[dict[str, tuple[float, ...]]] = {
-    CredentialsRefused.kind: (10.0, 60.0, 120.0),
-    UserLocked.kind: (15.0,),
+    CredentialsRefused.kind: (1.0, 20.0, 140.0),
+    UserLocked.kind: (1.0, 5.0, 15.0),
     StoreUnreachable.kind: (5.0,),
 }
 

@@ -224,7 +224,7 @@ def _as_user(couch: CouchProxy, password: str) -> str:
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store that refuses us is asked again after two seconds, where it would be 10 to 120."""
+    """A store that refuses us is asked again after two seconds, where it would be 1 to 140."""
     for kind in health.PAUSES:
         monkeypatch.setitem(health.PAUSES, kind, (2.0,))
 
@@ -240,7 +240,7 @@ async def _refused(house: House, watch: Watch, known: str, kind: str) -> None:
     answers.append(await watch.ask(sidecar.rename(known, "Other")))
     for answer in answers:
         assert (answer.status, answer.message) == (503, "datastore_unreachable"), answer.body
-        assert 1 <= int(answer.headers["Retry-After"]) <= 120
+        assert 1 <= int(answer.headers["Retry-After"]) <= 140
     ready = await watch.ask(sidecar.ready())
     assert ready.status == 503 and ready.body["checks"]["store"]["kind"] == kind
 
