@@ -137,16 +137,16 @@ def _is_clean(events: Iterable[Mapping[str, Any]], text: str) -> bool:
     return all(map(_SECRET_KEYS.isdisjoint, events)) and not _is_suspect(text)
 
 
-#: An event, what is said of it, the task's context, and when it was (nanoseconds since 1970).
-_Said = tuple[str, Mapping[str, Any], Mapping[str, Any], int]
+#: An event, what is said of it, the task's context, when it was (nanoseconds since 1970), and its level.
+_Said = tuple[str, Mapping[str, Any], Mapping[str, Any], int, str]
 
 
 def _line(
-    event: str, fields: Mapping[str, Any], context: Mapping[str, Any], when: int
+    event: str, fields: Mapping[str, Any], context: Mapping[str, Any], when: int, level: str
 ) -> MutableMapping[str, Any]:
-    """What the processors of `configure` would make of it, of level info."""
+    """What the processors of `configure` would make of it."""
     line = _in_context({**fields, "event": event}, context)
-    line["level"] = "info"
+    line["level"] = level
     line["timestamp"] = _timestamp(when)
     return line
 
@@ -205,16 +205,17 @@ _LINES = _Lines()
 atexit.register(_LINES.flush)
 
 
-def say(event: str, fields: Mapping[str, Any]) -> None:
-    """What ``structlog.get_logger().info(event, **fields)`` says, and as `configure` has it said.
+def say(event: str, fields: Mapping[str, Any], level: str = "info") -> None:
+    """What ``structlog.get_logger().info(event, **fields)`` says, and as `configure` has it said; with
+    ``level`` ``warning`` or ``error`` what those say.
 
     For the one line that every request writes: structlog's own way to a line costs as much as all
     that the request is about. The fields must stay as they are."""
     config = structlog.get_config()
     if config["processors"][-1] is not render_json or config["wrapper_class"] not in _SAYS_INFO:
-        _LOG.info(event, **fields)
+        getattr(structlog.get_logger(__name__), level)(event, **fields)
         return
-    _LINES.soon((event, fields, _CONTEXT.get(), time.time_ns()))
+    _LINES.soon((event, fields, _CONTEXT.get(), time.time_ns(), level))
 
 
 def configure(level: str = "info", style: str = "json") -> None:
@@ -223,8 +224,8 @@ def configure(level: str = "info", style: str = "json") -> None:
     ending: list[Any] = [render_json]
     if style == "console":
         # Plain: rich tracebacks show local variables, and with them tokens.
-        colours, formatter = sys.stderr.isatty(), structlog.dev.plain_traceback
-        ending = [scrub_event, structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=formatter)]
+        colours, plain = sys.stderr.isatty(), structlog.dev.plain_traceback
+        ending = [scrub_event, structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=plain)]
     structlog.configure(
         processors=[
             add_context,
@@ -238,9 +239,12 @@ def configure(level: str = "info", style: str = "json") -> None:
         cache_logger_on_first_use=True,
     )
     # Libraries log through the standard library; only what is wrong is of interest.
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_ScrubbingFormatter("%(levelname)s %(name)s %(message)s"))
+    formatter = _ScrubbingFormatter("%(levelname)s %(name)s %(message)s")
+    handler: logging.Handler = _Handler() if style == "json" else logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    # What Python warns of would be lines of another form.
+    logging.captureWarnings(style == "json")
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
@@ -253,10 +257,29 @@ def _json(event: Any, default: Callable[[Any], Any]) -> str:
         return json.dumps(event, default=default)
 
 
-_LOG = structlog.get_logger(__name__)
-
 #: The loggers that write lines of level info.
 _SAYS_INFO = tuple(structlog.make_filtering_bound_logger(level) for level in (logging.DEBUG, logging.INFO))
+
+
+class _Handler(logging.Handler):
+    """Says what libraries log as lines of our own form."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Called by the standard library."""
+        try:
+            name, text = record.name, self.format(record)[:_LONGEST_TEXT]
+            if record.levelno >= logging.ERROR:
+                _LIBRARIES.error("library", library=name, text=text)
+            else:
+                _LIBRARIES.warning("library", library=name, text=text)
+        except Exception:  # as every handler of the standard library
+            self.handleError(record)
+
+
+_LIBRARIES = structlog.get_logger(__name__)
+
+#: Characters of what a library logs: a traceback, say.
+_LONGEST_TEXT = 8_000
 
 
 class _ScrubbingFormatter(logging.Formatter):

@@ -93,6 +93,12 @@ METRICS: Final[tuple[Metric, ...]] = (
     ),
     Metric("store_requests", "counter", "Requests to CouchDB", lambda s: s.store_counters.requests),
     Metric("store_errors", "counter", "Requests to CouchDB that failed", lambda s: s.store_counters.errors),
+    Metric(
+        "store_available",
+        "gauge",
+        "1 while CouchDB answers and lets our user in",
+        lambda s: s.store_health.trouble is None,
+    ),
     Metric("cache_hits", "counter", "Documents found in memory", lambda s: s.cache.counters.hits),
     Metric("cache_misses", "counter", "Documents read from CouchDB", lambda s: s.cache.counters.misses),
     Metric("cache_documents", "gauge", "Documents in memory", lambda s: len(s.cache)),

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from .api.envelope import dumps
-from .broker.faults import BLOCKED, QUEUE_LOST
+from .broker.faults import BLOCKED, CREDENTIALS_REFUSED, QUEUE_LOST, UNREACHABLE
 from .describe import asyncapi, openapi
 from .kapi.nodes import sidecar_host
-from .store.port import StoreError
+from .store.port import StoreError, StoreUnreachable
 from .version import version
 
 if TYPE_CHECKING:
@@ -74,13 +74,23 @@ class Operations:
         try:
             async with asyncio.timeout(READY_WITHIN):
                 version = await self._service.store.ping()
+        except StoreUnreachable as error:
+            return {"ok": False, "kind": error.kind, "reason": str(error)}
         except (StoreError, TimeoutError) as error:
             return {"ok": False, "reason": str(error) or "no answer in time"}
-        return {"ok": True, "version": version}
+        return {"ok": True, "version": version, **self._rights()}
+
+    def _rights(self) -> dict[str, object]:
+        """The databases that we lacked a right to in the last minutes: what needed it was refused."""
+        found = [
+            {"database": one.database, "reason": one.said, "seconds_ago": round(one.age)}
+            for one in self._service.store_health.lacking()
+        ]
+        return {"rights_missing": found} if found else {}
 
     def _bus(self) -> dict[str, object]:
         if not self._service.bus.connected:
-            return {"ok": False, "reason": "no message broker is connected"}
+            return _no_broker(self._service)
         for fault in self._service.bus.transport.faults:
             if fault.kind == BLOCKED:
                 reason = f"the message broker {fault.broker} takes no messages: {fault.detail}"
@@ -116,6 +126,25 @@ class Operations:
         if nodes:
             return {"ok": True, "nodes": nodes}
         return {"ok": False, "reason": "no ecallmgr node is heard"}
+
+
+def _no_broker(service: Service) -> dict[str, object]:
+    """That no broker is connected, and what is known of each."""
+    kinds = (UNREACHABLE, CREDENTIALS_REFUSED)
+    brokers = {one.broker: one.kind for one in service.bus.transport.faults if one.kind in kinds}
+    reason = "no message broker is connected"
+    return {"ok": False, "reason": reason, **({"brokers": brokers} if brokers else {})}
+
+
+def known_troubles(service: Service) -> dict[str, object]:
+    """What a service that is about to start has found wrong so far, as checks of ``/readyz``."""
+    checks: dict[str, object] = {}
+    trouble = service.store_health.trouble
+    if trouble is not None:
+        checks["store"] = {"ok": False, "kind": trouble.kind, "reason": trouble.said}
+    if not service.bus.connected:
+        checks["bus"] = _no_broker(service)
+    return checks
 
 
 def _json(status: int, body: object) -> web.Response:

@@ -75,6 +75,7 @@ from .store.cache import DocumentCache
 from .store.counters import Counters as StoreCounters
 from .store.derived import Derived
 from .store.documents import Documents
+from .store.health import Health
 from .store.meetings import Meetings
 from .store.owners import Owners
 from .store.pages import PageCache
@@ -83,8 +84,6 @@ from .store.recordings import Recordings
 from .store.reservations import Reservations
 
 log = structlog.get_logger(__name__)
-
-#: Kazoo's messages about changed documents, and about databases that have gone.
 
 #: What the envelope says the cluster's version is, when the operator does not say.
 KAZOO_VERSION = "5.0.0"
@@ -126,6 +125,8 @@ class Service:
         self.settings = settings
         self.store = store
         self.clock = clock
+        #: Whether the store can be used, as its adapter found; one in memory always can.
+        self.store_health: Health = getattr(store, "health", None) or Health()
         # What is only kept for a while is counted by a clock that nobody sets.
         steady = time.monotonic
         self.share = share

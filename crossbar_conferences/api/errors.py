@@ -222,9 +222,10 @@ def conflict() -> ApiError:
     return ApiError("conflict", {"message": "conflicting documents"})
 
 
-def store_unreachable() -> ApiError:
-    """503: the document store is away."""
-    return ApiError("store_unreachable", {"message": "datastore timeout"})
+def store_unreachable(retry_after: int | None = None) -> ApiError:
+    """503: the document store is away, or refuses our user; it is asked again in so many seconds."""
+    headers = {} if retry_after is None else {"retry-after": str(retry_after)}
+    return ApiError("store_unreachable", {"message": "datastore timeout"}, headers=headers)
 
 
 def store_fatal() -> ApiError:

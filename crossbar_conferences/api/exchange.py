@@ -77,6 +77,8 @@ class Exchange:
     raw: bytes = b""
     #: Where the request is counted.
     place: Place | None = None
+    #: The name of the error that it is answered with (``errors.CATALOGUE``), once that is known.
+    failure: str | None = None
     #: Whether the whole body has come.
     received: bool = False
     verb: str = ""

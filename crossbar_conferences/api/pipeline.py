@@ -107,19 +107,21 @@ class Pipeline:
         seconds = time.perf_counter() - begun
         # The one line that says what a request was; what else is logged has its id.
         identity = exchange.identity
-        say(
-            "request",
-            {
-                "method": exchange.verb,
-                "path": exchange.path[:512],
-                "status": response.status,
-                "seconds": int(seconds * 10_000) / 10_000,
-                "client": exchange.client_ip,
-                "account": identity.account_id if identity else None,
-                "user": identity.owner_id if identity else None,
-                "request_id": exchange.request_id,
-            },
-        )
+        fields = {
+            "method": exchange.verb,
+            "path": exchange.path[:512],
+            "status": response.status,
+            "seconds": int(seconds * 10_000) / 10_000,
+            "client": exchange.client_ip,
+            "account": identity.account_id if identity else None,
+            "user": identity.owner_id if identity else None,
+            "request_id": exchange.request_id,
+        }
+        level = "info"
+        if exchange.failure is not None:
+            fields["reason"] = exchange.failure
+            level = _level(response.status)
+        say("request", fields, level)
         self.load.observe(exchange.route, exchange.verb, response.status, seconds)
         return response
 
@@ -158,6 +160,7 @@ class Pipeline:
         return bad_identifier(account_id)
 
     def _failed(self, exchange: Exchange, error: ApiError) -> web.Response:
+        exchange.failure = error.entry.name
         return responses.error_response(exchange, self.frame, self.clock(), error)
 
     def _from_memory(self, request: web.BaseRequest, exchange: Exchange) -> web.Response | None:
@@ -272,6 +275,13 @@ class Pipeline:
             exchange.account = await self.gate.account(account_id)
         await self.gate.authenticate(exchange)
         await self.gate.authorize(exchange)
+
+
+def _level(status: int) -> str:
+    """Of a failed request's line: a fault of ours, something that is away, or the client's matter."""
+    if status < 500 or status == 501:
+        return "info"
+    return "warning" if status == 503 else "error"
 
 
 def _is_websocket(request: web.BaseRequest) -> bool:

@@ -17,8 +17,8 @@ import structlog
 from aiohttp import StreamReader, http_exceptions, web
 from aiohttp.web_protocol import _ErrInfo
 
-from ..broker.complaints import place_of
 from ..clock import Clock
+from ..complaints import place_of
 from . import envelope, responses
 from .errors import ApiError, malformed_request
 from .exchange import Exchange

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
-
-import structlog
 
 from ..commands.announcer import Announcer
 from ..commands.executor import shown
+from ..complaints import Complaints
 from ..conference import document as documents
 from ..store.documents import Documents
 from ..store.names import account_database, encoded
@@ -29,8 +28,6 @@ from ..store.port import (
 from ..store.reservations import Claim, Reservations
 from .errors import conflict, store_fatal, validation_error
 
-log = structlog.get_logger(__name__)
-
 
 @dataclass(frozen=True, slots=True)
 class Saver:
@@ -40,6 +37,7 @@ class Saver:
     reservations: Reservations
     announcer: Announcer
     maximum_numbers: int
+    complaints: Complaints = field(default_factory=Complaints)
 
     async def check(
         self, account_id: str, fresh: Mapping[str, Any], before: Mapping[str, Any] | None
@@ -127,7 +125,7 @@ class Saver:
             return await self.documents.holders_of_numbers(account_id, numbers)
         except (StoreFault, ViewMissing) as error:
             # The one failure of a view that Kazoo tells in words of its own (http.md 5.4).
-            log.error("numbers_not_checked", reason=str(error))
+            self.complaints.complain("numbers_not_checked", type(error).__name__, error=str(error)[:200])
             raise store_fatal() from error
 
     async def _named(self, account_id: str, name: str | None) -> list[str]:
@@ -158,7 +156,9 @@ class Saver:
             await self.reservations.release(claim)
         except StoreError as error:
             # It stays until somebody wants it and finds that it is stale.
-            log.warning("reservation_not_released", conference_id=claim.conference_id, reason=str(error))
+            self.complaints.complain(
+                "reservation_not_released", type(error).__name__, conference_id=claim.conference_id
+            )
 
 
 def _everything(account_id: str, document: Mapping[str, Any]) -> Claim:

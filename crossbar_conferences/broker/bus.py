@@ -13,13 +13,13 @@ from typing import Any, Literal
 
 import structlog
 
+from ..complaints import Complaints
 from ..kapi import gate
 from ..kapi.messages import MessageInvalid, Origin, Outgoing
 from ..kapi.nodes import is_node_name, sidecar_host
 from ..kapi.origins import CROSSBAR
 from ..kapi.routing import NODES, TARGETED, reply_address
 from .advertiser import Advertiser
-from .complaints import Complaints
 from .counters import BusCounters
 from .decoding import Undecodable, decode
 from .nodes import NodesTable

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Awaitable
 from contextlib import suppress
 
-from .complaints import Complaints, place_of
+from ..complaints import Complaints, place_of
 from .counters import TransportCounters
 from .port import Delivery, GapListener, Handler
 

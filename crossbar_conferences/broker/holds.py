@@ -5,11 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-import structlog
-
+from ..complaints import Complaints
 from .port import Binding, BrokerError, Consumer
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -27,6 +24,7 @@ class HeldBindings:
     def __init__(self, consumer: Consumer) -> None:
         self._consumer = consumer
         self._held: dict[Binding, _Held] = {}
+        self._complaints = Complaints()
 
     def __len__(self) -> int:
         return len(self._held)
@@ -43,7 +41,9 @@ class HeldBindings:
                 try:
                     await self._consumer.bind(binding)
                 except BrokerError as error:
-                    log.warning("bind_failed", routing_key=binding.routing_key, reason=str(error))
+                    self._complaints.complain(
+                        "bind_failed", type(error).__name__, routing_key=binding.routing_key
+                    )
 
     async def release(self, binding: Binding) -> None:
         """Undo one `hold`."""
@@ -58,7 +58,9 @@ class HeldBindings:
             try:
                 await self._consumer.unbind(binding)
             except BrokerError as error:
-                log.warning("unbind_failed", routing_key=binding.routing_key, reason=str(error))
+                self._complaints.complain(
+                    "unbind_failed", type(error).__name__, routing_key=binding.routing_key
+                )
             # Somebody may have come while the broker was told; they bind it again.
             if not held.count:
                 self._held.pop(binding, None)

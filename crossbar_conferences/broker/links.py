@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import aiormq.exceptions
 import structlog
 
+from ..complaints import Complaints
 from ..tasks import end
-from .complaints import Complaints
 from .connections import CLOSE_TIMEOUT, Connection, broker_name
 from .failures import failure
 from .faults import (
@@ -213,8 +213,7 @@ class Link:
             self._changed(self)
             verifying = asyncio.create_task(self._verify(reading, markers), name="verify exchanges")
             await _first(lost)
-            _log.warning("broker_lost", broker=self.name, zone=self.zone)
-            self._faults.add(Fault(UNREACHABLE, self.name, detail="connection lost"))
+            self._note_absence(UNREACHABLE, "connection lost")
         finally:
             was_up, self.connection, self._publisher = self.up, None, None
             self._faults.clear(self.name, BLOCKED)
@@ -308,14 +307,18 @@ class Link:
     def _note_failure(self, error: Exception) -> None:
         kind, detail = failure(error)
         self._faults.clear(self.name, *_NOT_CONNECTED - {kind})
-        if self._faults.add(Fault(kind, self.name, detail=detail)):
+        self._note_absence(kind, type(error).__name__, detail)
+
+    def _note_absence(self, kind: str, error: str, detail: str | None = None) -> None:
+        """The broker is away: said when that begins, and when another reason for it is found."""
+        if self._faults.add(Fault(kind, self.name, detail=detail or error)):
             _log.error(
                 "broker_not_connected",
                 broker=self.name,
                 zone=self.zone,
                 reason=kind,
                 detail=detail,
-                error=type(error).__name__,
+                error=error,
             )
 
 

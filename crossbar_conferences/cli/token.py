@@ -9,6 +9,7 @@ import click
 from ..auth.mint import MintError, SecretMissing, mint
 from ..auth.port import StoreDocuments
 from ..errors import CrossbarConferencesError
+from ..logs import configure
 from ..settings import Settings, options
 from ..store.couch import CouchStore
 
@@ -49,6 +50,7 @@ def token(
     anything in the cluster anyway. Of an account or user that nobody has logged in to yet the token cannot be
     revoked before it ends; that is said on stderr.
     """
+    configure("error", "console")
     try:
         text = _minted(settings, account_id, user_id, expires_in or None, method)
     except CrossbarConferencesError as error:

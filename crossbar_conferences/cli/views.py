@@ -10,6 +10,7 @@ from typing import Any, Final
 import click
 
 from ..errors import CrossbarConferencesError
+from ..logs import configure
 from ..settings import Settings, options
 from ..store.couch import CouchStore
 from ..store.names import ACCOUNTS, account_database, is_account_id
@@ -39,6 +40,8 @@ def views() -> None:
     They are installed by themselves when first needed; on large databases their first use waits
     until they are built, so an operator may want to do it ahead of time.
     """
+    # What becomes of each database is told; the log of a server would only disturb.
+    configure("error", "console")
 
 
 @views.command()

@@ -14,16 +14,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
-
 from ..broker.bus import Bus
 from ..broker.port import BrokerError
+from ..complaints import Complaints
 from ..kapi import configuration
 from ..kapi.messages import Outgoing
 from ..shares import ShareExceeded, Shares
 from ..tasks import end
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -44,6 +41,7 @@ class Announcer:
         self._of: dict[str, deque[_Change]] = {}
         self._shares = Shares(limit, max(limit // 2, 1))
         self._pause = pause
+        self._complaints = Complaints()
         self._telling: asyncio.Task[None] | None = None
         #: Set when the broker has come.
         self._again = asyncio.Event()
@@ -63,7 +61,9 @@ class Announcer:
                 await self._bus.cast(message)
                 return
         except BrokerError as error:
-            log.warning("change_not_announced", document=document.get("_id"), reason=str(error))
+            self._complaints.complain(
+                "change_not_announced", type(error).__name__, document=document.get("_id")
+            )
         self._wait(_Change(database_encoded, message))
         if self._telling is None or self._telling.done():
             self._telling = asyncio.create_task(self._tell(), name="announcer")

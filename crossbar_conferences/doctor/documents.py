@@ -19,7 +19,14 @@ from ..broker.failures import NO_ANSWER, why_unreachable
 from ..settings import Settings, mask_url
 from ..store.couch import CouchStore
 from ..store.names import ACCOUNTS, SYSTEM_CONFIG, account_database, is_account_id
-from ..store.port import StoreError, StoreRefused, StoreUnreachable, ViewQuery
+from ..store.port import (
+    CredentialsRefused,
+    StoreError,
+    StoreRefused,
+    StoreUnreachable,
+    UserLocked,
+    ViewQuery,
+)
 from ..store.views import ACCOUNTS_BY_NAME, INSTALLED, MISSING, design_of, look
 from .findings import Finding, fail, note, ok, warn
 
@@ -33,6 +40,7 @@ SLOW, WRONG = 2.0, 30.0
 async def check_store(settings: Settings, store: CouchStore) -> AsyncGenerator[Finding, None]:
     """Whether CouchDB is there and lets us in, and what it holds for us. Ends with the first failure."""
     shown, origin = mask_url(settings.couchdb_url), settings.origins.get("couchdb_url", "")
+    user = settings.origins.get("couchdb_user", "couchdb_user")
     try:
         version = await store.ping()
         missing = [
@@ -41,11 +49,27 @@ async def check_store(settings: Settings, store: CouchStore) -> AsyncGenerator[F
         if SYSTEM_CONFIG not in missing:
             # The first answer may come without credentials; a document does not.
             await StoreDocuments(store).document(SYSTEM_CONFIG, "auth")
-    except StoreRefused:
+    except StoreRefused as error:
+        lacking = ", ".join(one.database for one in store.health.lacking())
         yield fail(
             "store",
-            f"CouchDB at {shown} refuses our credentials",
-            f"correct username and password ({settings.origins.get('couchdb_user', 'couchdb_user')})",
+            f"CouchDB at {shown} lets our user in, but gives it no right to {lacking}: {error}",
+            f"make the user a server admin, or a member of the database: docs/couchdb.md ({user})",
+        )
+        return
+    except UserLocked as error:
+        yield fail(
+            "store",
+            f"CouchDB at {shown} has locked our user out: {error.said}",
+            "leave the password as it is, find who sends a wrong one, and wait five minutes after the last;"
+            f" or use a second user: docs/rotate-credentials.md ({user})",
+        )
+        return
+    except CredentialsRefused as error:
+        yield fail(
+            "store",
+            f"CouchDB at {shown} refuses our credentials: {error.said}",
+            f"correct username and password ({user})",
         )
         return
     except StoreUnreachable as error:

@@ -11,13 +11,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-import structlog
-
 from ..broker.port import BrokerError
+from ..complaints import Complaints
 from ..shares import ShareExceeded, Shares
 from ..tasks import end
-
-log = structlog.get_logger(__name__)
 
 #: Asks for one conference of an account.
 Ask = Callable[[str, str], Awaitable[object]]
@@ -35,6 +32,7 @@ class Rechecks:
         self._ask = ask
         self._delay = delay
         self._shares = Shares(TOTAL, EACH)
+        self._complaints = Complaints()
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
         #: Those about which a doubt came up after the question was sent.
         self._again: set[tuple[str, str]] = set()
@@ -72,7 +70,7 @@ class Rechecks:
             try:
                 await self._ask(*key)
             except BrokerError as error:
-                log.warning("recheck_failed", conference_id=key[1], reason=str(error))
+                self._complaints.complain("recheck_failed", type(error).__name__, conference_id=key[1])
             finally:
                 self._asking.discard(key)
             if key not in self._again:

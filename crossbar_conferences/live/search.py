@@ -10,20 +10,17 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
-import structlog
-
 from ..broker.bus import Bus
 from ..broker.port import BrokerError
 from ..broker.requests import Collected
 from ..clock import Clock
+from ..complaints import Complaints
 from ..conference.merging import merged
 from ..conference.rooms import Room
 from ..conference.sightings import of_sane_size, room_from_search, rooms_from_account_search
 from ..kapi import conference as messages
 from ..kapi.messages import MessageInvalid, Outgoing
 from .port import Sighting, doubts_of
-
-log = structlog.get_logger(__name__)
 
 #: Questions about single rooms of an account under way at once.
 _AT_ONCE = 16
@@ -36,6 +33,7 @@ class SearchLive:
         self._bus = bus
         self._clock = clock
         self._timeout = timeout
+        self._complaints = Complaints()
 
     async def start(self) -> None:
         """Nothing to follow."""
@@ -103,7 +101,9 @@ class SearchLive:
             return await self._bus.collect(question, timeout=self._timeout, scope="all", ask_anyway=True)
         except (BrokerError, MessageInvalid) as error:
             # An id that no question may carry, such as a document's with a blank, is not asked for.
-            log.warning("search_failed", reason=str(error))
+            # That there is no broker is said where it is noticed, and once.
+            if self._bus.connected:
+                self._complaints.complain("search_failed", type(error).__name__, error=str(error)[:200])
             return None
 
     def _sighting(self, collected: Collected, rooms: Mapping[str, Room]) -> Sighting:

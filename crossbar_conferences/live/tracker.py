@@ -21,9 +21,9 @@ from typing import Any
 import structlog
 
 from ..broker.bus import Bus
-from ..broker.complaints import place_of
 from ..broker.port import BrokerError
 from ..clock import Clock
+from ..complaints import Complaints, place_of
 from ..conference import live
 from ..conference.rooms import Room
 from ..conference.sightings import is_askable
@@ -82,6 +82,7 @@ class Tracker:
         #: In the order of their last use, so that nobody goes through all of them to find the idle.
         self._accounts: OrderedDict[str, TrackedAccount] = OrderedDict()
         self._completions = Shares(COMPLETING, COMPLETING_EACH)
+        self._complaints = Complaints()
         self._rechecks = Rechecks(self._complete, delay=recheck_after)
         self._watch: asyncio.Task[None] | None = None
         self._chores: set[asyncio.Task[None]] = set()
@@ -395,4 +396,4 @@ class Tracker:
         try:
             await work
         except BrokerError as error:
-            log.warning("tracker_chore_failed", reason=str(error))
+            self._complaints.complain("tracker_chore_failed", type(error).__name__)

@@ -27,6 +27,7 @@ import structlog
 
 from ..auth.failures import AuthFailure
 from ..clock import Clock
+from ..complaints import Complaints
 from ..errors import CrossbarConferencesError
 from ..store.names import ACCOUNTS, account_database, is_account_id
 from ..tasks import end
@@ -130,6 +131,7 @@ class Reviews:
         self._batch = batch
         self._retry = retry
         self._give_up = give_up
+        self._complaints = Complaints()
         self._matters: dict[Hashable, _Matter] = {}
         #: Matters by the databases they depend on; those under decision depend on all.
         self._by_database: dict[str, set[_Matter]] = {}
@@ -284,7 +286,7 @@ class Reviews:
         if now - matter.doubted > self._give_up:
             self._end(matter, UNKNOWN)
             return
-        log.warning("review_put_off", reason=type(error).__name__)
+        self._complaints.complain("review_put_off", type(error).__name__)
         self._look_after(matter, self._retry)
 
     def _look_after(self, matter: _Matter, seconds: float) -> None:

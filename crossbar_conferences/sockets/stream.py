@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import orjson
-import structlog
 from aiohttp import web
 
 from ..clock import Clock
+from ..complaints import Complaints
 from ..conference.rooms import Room
 from ..errors import CrossbarConferencesError
 from ..shares import Shares
@@ -26,8 +26,6 @@ from .outbox import Outbox
 from .places import Place, PlaceRefused, Places
 from .resuming import ATTEMPTS, Looker, ResumeFailed, Resumption
 from .reviews import Watch
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +107,7 @@ class EventStreams:
         self._clock = clock
         self._show_room = show_room
         self._limits = limits
+        self._complaints = Complaints()
         self._places = places
         self._waiting = waiting
         self.refused = 0
@@ -190,7 +189,7 @@ class EventStreams:
                 stream.outbox.sent()
         except CrossbarConferencesError as error:
             # Too late for an answer that says so: the client reconnects and is told then.
-            log.warning("event_stream_failed", reason=type(error).__name__)
+            self._complaints.complain("event_stream_failed", type(error).__name__)
         if stream.reason is not None:
             await self._write(response, _event("end", orjson.dumps({"reason": stream.reason}), None))
 

@@ -27,6 +27,7 @@ from .couch_errors import translated
 from .couch_resources import BulkDocs, KeyedView, QuotedAllDocs, json_object
 from .couch_response import CouchResponse, as_json
 from .counters import Counters, Observer
+from .health import Health
 from .names import account_database, is_account_id, is_addressable
 from .port import (
     DatabaseMissing,
@@ -35,6 +36,7 @@ from .port import (
     DocumentMissing,
     Row,
     StoreFault,
+    StoreRefused,
     StoreUnreachable,
     View,
     ViewMissing,
@@ -60,6 +62,7 @@ class CouchStore:
         connections: int = 50,
     ) -> None:
         self.counters = Counters()
+        self.health = Health()
         self.observer: Observer | None = None
         # Credentials that are part of the URL count where none are given.
         parts = URL(url)
@@ -105,7 +108,7 @@ class CouchStore:
 
     async def get(self, database: str, doc_id: str) -> Document:
         """See `Store`."""
-        with self._request("get"):
+        with self._request("get", database):
             document = self._document(database, doc_id)
             await document.fetch()
             return json_object(document.data)
@@ -114,7 +117,7 @@ class CouchStore:
         """See `Store`."""
         if not doc_ids:
             return {}
-        with self._request("get_many"):
+        with self._request("get_many", database):
             view = QuotedAllDocs(self._database(database))
             response = await view.post(list(dict.fromkeys(doc_ids)), include_docs=True)
             rows = [row for row in response.rows if isinstance(row.get("doc"), dict)]
@@ -122,7 +125,7 @@ class CouchStore:
 
     async def put(self, database: str, document: Document) -> str:
         """See `Store`."""
-        with self._request("put"):
+        with self._request("put", database):
             target = self._document(database, document["_id"], dict(document))
             await target.save()
             # An answer without a revision would leave the old one there.
@@ -132,7 +135,7 @@ class CouchStore:
         """See `Store`."""
         if not documents:
             return frozenset()
-        with self._request("put_many"):
+        with self._request("put_many", database):
             target = BulkDocs(self._server, database)
             answer = await target.write([dict(document) for document in documents])
             outcomes = [outcome for outcome in answer if isinstance(outcome, dict)]
@@ -141,7 +144,7 @@ class CouchStore:
     async def delete(self, database: str, doc_id: str, rev: str) -> str:
         """See `Store`."""
         try:
-            with self._request("delete"):
+            with self._request("delete", database):
                 target = self._document(database, doc_id, {"_rev": rev})
                 await target.delete(discard_changes=True)
                 return _revision(target.get("rev"))
@@ -152,14 +155,14 @@ class CouchStore:
 
     async def attachment(self, database: str, doc_id: str, name: str) -> bytes:
         """See `Store`."""
-        with self._request("attachment"):
+        with self._request("attachment", database):
             return await Attachment(self._document(database, doc_id), name).fetch()
 
     async def put_attachment(
         self, database: str, doc_id: str, rev: str, name: str, content_type: str, content: bytes
     ) -> str:
         """See `Store`."""
-        with self._request("put_attachment"):
+        with self._request("put_attachment", database):
             document = self._document(database, doc_id, {"_rev": rev})
             # Its `save` would read the document again, and refuses one that was not read before.
             answer = await Attachment(document, name)._put(rev, content, content_type)
@@ -211,7 +214,7 @@ class CouchStore:
 
     async def create_database(self, database: str) -> None:
         """See `Store`."""
-        with self._request("create_database"):
+        with self._request("create_database", database):
             await self._server.create(database, exists_ok=True)
 
     async def delete_database(self, database: str) -> None:
@@ -221,7 +224,7 @@ class CouchStore:
 
     async def database_exists(self, database: str) -> bool:
         """See `Store`."""
-        with self._request("database_exists"):
+        with self._request("database_exists", database):
             return bool(await self._database(database)._exists())
 
     @property
@@ -253,7 +256,7 @@ class CouchStore:
         return [row for row in rows if not _is_passed(row, query)]
 
     async def _rows(self, database: str, view: View, query: ViewQuery) -> list[Row]:
-        with self._request("query", view):
+        with self._request("query", database, view):
             target = KeyedView(self._database(database), view.design, view.name)
             parameters = _parameters(query)
             if query.keys is None:
@@ -267,7 +270,8 @@ class CouchStore:
             ]
 
     @contextmanager
-    def _request(self, operation: str, view: View | None = None) -> Iterator[None]:
+    def _request(self, operation: str, database: str = "", view: View | None = None) -> Iterator[None]:
+        looks = self.health.enter()
         self.counters.requests += 1
         begun = time.perf_counter()
         failed = True
@@ -275,13 +279,35 @@ class CouchStore:
             with translated(view):
                 yield
             failed = False
+            self.health.worked(looks)
         except (DocumentMissing, DocumentConflict, DatabaseMissing, ViewMissing):
             failed = False
+            self.health.worked(looks)
+            raise
+        except StoreRefused as error:
+            self.health.worked(looks)
+            self.health.lacks(database, str(error))
+            raise
+        except StoreUnreachable as error:
+            if not _is_ours(error) and not (view is not None and _is_slow(error)):
+                self.health.failed(error, looks)
             raise
         finally:
+            self.health.leave(looks)
             self.counters.errors += failed
             if self.observer is not None:
                 self.observer(operation, time.perf_counter() - begun, failed)
+
+
+def _is_ours(error: StoreUnreachable) -> bool:
+    """Whether nothing was asked, since the store is not open."""
+    return error.__cause__ is None
+
+
+def _is_slow(error: StoreUnreachable) -> bool:
+    """Whether an answer was waited for in vain: from a view it comes once the view is built."""
+    cause = error.__cause__
+    return isinstance(cause, TimeoutError) and not isinstance(cause, aiohttp.ConnectionTimeoutError)
 
 
 class _Document(CouchDocument):

@@ -19,6 +19,7 @@ from typing import Final
 import structlog
 
 from ..clock import Clock
+from ..complaints import Complaints
 from ..tasks import end
 from . import own, views
 from .names import account_database
@@ -52,6 +53,7 @@ class Owners:
         self._clock = clock
         self._now = now
         self._limit = limit
+        self._complaints = Complaints()
         #: By conference id: until when it is believed, and the account. The one used last comes last.
         self._known: OrderedDict[str, tuple[float, str]] = OrderedDict()
         #: Accounts whose conferences are on record, or are about to be.
@@ -182,7 +184,7 @@ class Owners:
             self._met.pop(account_id, None)
         except (StoreError, ValueError) as error:
             self._met.pop(account_id, None)
-            log.warning("owners_not_recorded", account_id=account_id, reason=type(error).__name__)
+            self._complaints.complain("owners_not_recorded", type(error).__name__, account_id=account_id)
         except Exception as error:  # whatever one account's documents do, the others go on record
             self._met.pop(account_id, None)
             log.error("owners_failed", account_id=account_id, error=type(error).__name__)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from ..errors import CrossbarConferencesError
 
@@ -24,7 +24,34 @@ class StoreError(CrossbarConferencesError):
 
 
 class StoreUnreachable(StoreError):
-    """The document store cannot be reached, or did not answer in time."""
+    """The document store cannot be reached, or did not answer in time.
+
+    ``said``: why, in the words of the store or of what failed. ``retry_after``: in how many seconds it is
+    asked again, where that is known."""
+
+    kind: ClassVar[str] = "unreachable"
+
+    def __init__(self, said: str = "") -> None:
+        self.said = said
+        self.retry_after: int | None = None
+        words = (self.__doc__ or "").strip().splitlines()[0]
+        super().__init__(f"{words.rstrip('.')}: {said}" if said else words)
+
+
+class StoreRefusesUs(StoreUnreachable):
+    """The document store refuses our user, whatever is asked."""
+
+
+class CredentialsRefused(StoreRefusesUs):
+    """The document store refuses our user name and password."""
+
+    kind = "credentials_refused"
+
+
+class UserLocked(StoreRefusesUs):
+    """The document store has locked our user out for a while, after too many wrong passwords."""
+
+    kind = "user_locked"
 
 
 class DatabaseMissing(StoreError):
@@ -48,7 +75,7 @@ class StoreFault(StoreError):
 
 
 class StoreRefused(StoreFault):
-    """The document store does not let us do this with our credentials."""
+    """The document store knows our user, and does not let it do this."""
 
 
 @dataclass(frozen=True, slots=True)

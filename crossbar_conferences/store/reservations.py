@@ -28,6 +28,7 @@ from typing import Any, Final, Literal
 import structlog
 
 from ..clock import Clock
+from ..complaints import Complaints
 from . import own
 from .names import account_database
 from .own import DATABASE
@@ -108,6 +109,7 @@ class Reservations:
         self._store = store
         self._clock = clock
         self._local: _Local | None = None
+        self._complaints = Complaints()
 
     async def reserve(self, claim: Claim) -> Clashes:
         """Take everything in a claim; what others hold is told, and then nothing is kept."""
@@ -258,7 +260,9 @@ class Reservations:
             await self._release(claim, entries)
         except StoreError as error:
             # Nobody uses them, so they fall to the next who wants them, if only a little later.
-            log.warning("reservation_not_released", conference_id=claim.conference_id, reason=str(error))
+            self._complaints.complain(
+                "reservation_not_released", type(error).__name__, conference_id=claim.conference_id
+            )
 
     async def _let_go(self, claim: Claim, kind: Kind, value: str) -> None:
         doc_id = _document_id(claim.account_id, kind, value)

@@ -13,10 +13,10 @@ from urllib.parse import quote
 
 import structlog
 
-from ..broker.complaints import Complaints
 from ..broker.decoding import Undecodable, decode
 from ..broker.nodes import NodesTable
 from ..broker.port import Binding, BrokerError, Consumer, Delivery, Queue, Transport
+from ..complaints import Complaints
 from ..kapi import conference
 from ..kapi.call import QUERY_CHANNELS_KEY
 from ..kapi.messages import MessageInvalid, Outgoing

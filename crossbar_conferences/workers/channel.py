@@ -2,9 +2,10 @@
 
 It also is the worker's lifeline: when the supervisor is gone, however that came, the line ends.
 
-From the worker: ``{"ready": OPERATIONS_URL}``; ``{"charge": N, "name", "cost", "limits", "drain"}``;
+From the worker: ``{"starting": CHECKS}`` until ``{"ready": OPERATIONS_URL, "unfit": WHY}``;
+``{"charge": N, "name", "cost", "limits", "drain"}``;
 ``{"claim": N, "key", "fingerprint"}``, ``{"settle": KEY, "answer"}``, ``{"forgo": N, "key"}``;
-``{"alive": true}``, when asked.
+``{"alive": true}``, when asked; ``{"store": DIGEST, "kind", "said", "pause"}``, which the others are told.
 From the supervisor: ``{"leave": true}``; ``{"alive": true}``, a question;
 ``{"charged": N, "taken", "remaining"}``; ``{"bucket": NAME, "tokens", "limits"}`` when another worker
 took from it; ``{"claimed": N, "state", "answer"}``.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -106,7 +106,7 @@ class Front:
                 if answer.status < 500:
                     break
         if last is None:
-            return _failed(self._why_none())
+            return _failed(self._why_none(), self._troubles())
         return self._with_workers(last).response() if request.path == "/readyz" else last.response()
 
     def _awake(self) -> list[Worker]:
@@ -120,7 +120,17 @@ class Front:
         return [worker for worker in serving if self._supervisor.lookout.is_quiet(worker)]
 
     def _why_none(self) -> str:
-        return "no worker gives a sign of life" if self._silent() else "no worker answers"
+        if self._silent():
+            return "no worker gives a sign of life"
+        return "the workers are starting" if self._starting() else "no worker answers"
+
+    def _starting(self) -> list[Worker]:
+        slots = self._supervisor.slots
+        return [slot.worker for slot in slots if slot.worker is not None and not slot.worker.is_ready]
+
+    def _troubles(self) -> dict[str, object]:
+        """What the workers that start have found so far: it may be what they wait for."""
+        return {name: check for worker in self._starting() for name, check in worker.starting.items()}
 
     def _with_workers(self, answer: _Answer) -> _Answer:
         """What one worker said of its readiness, with how all of them are."""
@@ -157,6 +167,7 @@ class _Answer:
         return web.Response(status=self.status, body=self.body, headers={"content-type": self.content_type})
 
 
-def _failed(reason: str) -> web.Response:
-    body = {"status": "fail", "checks": {"process": {"ok": False, "reason": reason}}}
+def _failed(reason: str, troubles: Mapping[str, object] | None = None) -> web.Response:
+    checks = {**(troubles or {}), "process": {"ok": False, "reason": reason}}
+    body = {"status": "fail", "checks": checks}
     return web.Response(status=503, body=orjson.dumps(body), headers={"content-type": "application/json"})

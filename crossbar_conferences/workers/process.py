@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 import structlog
 
@@ -29,6 +30,10 @@ class Worker:
         self.index = index
         self.channel = channel
         self.operations_url: str | None = None
+        #: What its start waits for, as `operations.known_troubles` says it.
+        self.starting: Mapping[str, Any] = {}
+        #: Why it must not take the place of another one, if so.
+        self.unfit: str | None = None
         self.started_at = time.monotonic()
         self.silence = 0.0
         self.is_condemned = False
@@ -126,8 +131,11 @@ class Worker:
         try:
             while (message := await self.channel.receive()) is not None:
                 self.silence = 0.0
+                if "starting" in message:
+                    self.starting = message["starting"]
+                    continue
                 if "ready" in message:
-                    self.operations_url = message["ready"]
+                    self.operations_url, self.unfit = message["ready"], message.get("unfit")
                     self._ready.set()
                 self._on_message(self, message)
         finally:

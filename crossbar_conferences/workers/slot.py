@@ -52,16 +52,19 @@ class Slot:
         except OSError as error:
             log.error("worker_not_started", index=self.index, error=str(error))
             return False
-        taken = False
+        taken, reason = False, "it did not start"
         try:
-            if await fresh.ready(self._pace.start):
+            is_ready = await fresh.ready(self._pace.start)
+            # The old one still has what it came in with.
+            reason = fresh.unfit or reason
+            if is_ready and fresh.unfit is None:
                 async with self._filling:
                     self._retired, self.worker = self.worker, fresh
                 taken = True
                 await self._retire()
         finally:
             if not taken:
-                log.error("worker_not_replaced", index=self.index)
+                log.error("worker_not_replaced", index=self.index, reason=reason)
                 await fresh.kill()
         return taken
 

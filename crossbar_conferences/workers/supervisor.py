@@ -163,7 +163,11 @@ class Supervisor:
     def _on_message(self, worker: Worker, message: Message) -> None:
         if worker.is_ready:
             self._serving.set()
-        if "charge" in message:
+        if "store" in message:
+            for slot in self.slots:
+                if slot.worker is not None and slot.worker is not worker:
+                    slot.worker.channel.send(message)
+        elif "charge" in message:
             others = [other.channel for other in self.workers.values() if other is not worker]
             self.keeper.answer(worker.channel, message, others)
         else:

@@ -28,7 +28,14 @@ from crossbar_conferences.commands.idempotency import Alone, AnswerUnknown
 from crossbar_conferences.live.port import Sighting
 from crossbar_conferences.logs import add_context
 from crossbar_conferences.store.memory import MemoryStore
-from crossbar_conferences.store.port import DatabaseMissing, StoreFault, StoreRefused
+from crossbar_conferences.store.port import (
+    CredentialsRefused,
+    DatabaseMissing,
+    StoreFault,
+    StoreRefused,
+    StoreUnreachable,
+    UserLocked,
+)
 from tests.support.addresses import elsewhere
 from tests.support.answers import Answer
 from tests.support.brokers import eventually
@@ -504,7 +511,7 @@ async def test_headers_that_cannot_be_read_are_named(house: House) -> None:
 
 
 async def test_a_fault_of_ours_is_logged_once_with_its_request(embedded: House) -> None:
-    """An unexpected exception: 500 with a request id, one line of log that has it too, nothing else told."""
+    """An unexpected exception: 500 with a request id, a line that says what it was, the request's own."""
     with (
         failing(embedded, "by_id", RuntimeError("a secret of the house")),
         capture_logs(processors=[add_context]) as lines,
@@ -512,9 +519,48 @@ async def test_a_fault_of_ours_is_logged_once_with_its_request(embedded: House) 
         answer = await embedded.get(embedded.path())
     assert answer.status == 500
     assert answer.data == {"message": "internal error"}
-    [line] = [line for line in lines if line["log_level"] == "error"]
-    assert line["request_id"] == answer.body["request_id"]
+    line, request = [line for line in lines if line["log_level"] == "error"]
+    assert line["request_id"] == request["request_id"] == answer.body["request_id"]
     assert line["exc_info"]
+    assert (request["event"], request["reason"]) == ("request", "internal_error")
+
+
+async def test_the_line_of_a_request_says_why_it_failed(embedded: House) -> None:
+    """By the name of the error: with a fault's level where it is one, and nothing after a success."""
+    with capture_logs() as lines:
+        await embedded.get(embedded.path())
+        await embedded.get(embedded.path("f" * 32))
+        await embedded.get(embedded.path(), who=None)
+        with failing(embedded, "by_id", StoreFault("nonsense")):
+            await embedded.get(embedded.path())
+        with failing(embedded, "by_id", StoreUnreachable()):
+            await embedded.get(embedded.path())
+    said = [
+        (line["status"], line.get("reason"), line["log_level"])
+        for line in lines
+        if line["event"] == "request"
+    ]
+    assert said == [
+        (200, None, "info"),
+        (404, "bad_identifier", "info"),
+        (401, "invalid_credentials", "info"),
+        (500, "store_fault", "error"),
+        (503, "store_unreachable", "warning"),
+    ]
+
+
+@pytest.mark.parametrize("kind", [CredentialsRefused, UserLocked])
+async def test_a_store_that_refuses_us_says_when_to_come_again(
+    embedded: House, kind: type[StoreUnreachable]
+) -> None:
+    """A changed password or a locked user is no fault of the request: 503, with the time of the next try."""
+    error = kind("Name or password is incorrect.")
+    error.retry_after = 7
+    with failing(embedded, "by_id", error):
+        answer = await embedded.get(embedded.path())
+    assert (answer.status, answer.message) == (503, "datastore_unreachable")
+    assert answer.headers["Retry-After"] == "7"
+    assert "password" not in answer.text
 
 
 async def test_an_overload_says_when_to_come_again(embedded: House) -> None:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 import aio_pika
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from crossbar_conferences.broker.bus import Bus
 from crossbar_conferences.broker.faults import CREDENTIALS_REFUSED, EXCHANGE_DELETED, EXCHANGE_FLAGS
@@ -56,29 +57,33 @@ async def test_broker_gone(house: House, broker: RabbitMQ, watch: Watch) -> None
         await others.consume(Inbox(), [Binding("notifications", "notifications.#")])
         assert (await sidecar.invite(conference_id)).status == 201
         assert await house.pending() == []
-        house.bus.refuse()
-        await eventually(lambda: not sidecar.service.bus.connected)
-        # This one was under way when the broker went.
-        await eventually(lambda: _kept(house, 1))
-        made = [str((await watch.ask(sidecar.create())).data["id"]) for _ in range(3)]
-        assert (await watch.ask(sidecar.invite(conference_id))).status == 201
-        assert len(await house.pending()) == 2
-        read = await watch.ask(sidecar.get(conference_id))
-        assert read.status == 200 and read.body["metadata"]["source"] == "none"
-        command = await watch.ask(sidecar.lock(conference_id))
-        assert (command.status, command.message) == (503, "bus_unavailable")
-        assert not (await sidecar.ready()).body["checks"]["bus"]["ok"]
-        assert sidecar.service.announcer.waiting == 3
-        await asyncio.sleep(A_MINUTE)
-        assert heard.deliveries == []
-        house.bus.resume()
-        watch.lifted()
-        await back(watch, lambda: sidecar.lock(conference_id), 202)
-        await eventually(lambda: _is_locked(house, conference_id))
-        bodies = [orjson.loads(body) for body in await heard.wait(3)]
-        assert [body["ID"] for body in bodies] == made
-        assert (await ws.receive_json(timeout=5))["action"] == "gap"
-        assert (await sidecar.ready()).status == 200
+        with capture_logs() as lines:
+            house.bus.refuse()
+            await eventually(lambda: not sidecar.service.bus.connected)
+            # This one was under way when the broker went.
+            await eventually(lambda: _kept(house, 1))
+            made = [str((await watch.ask(sidecar.create())).data["id"]) for _ in range(3)]
+            assert (await watch.ask(sidecar.invite(conference_id))).status == 201
+            assert len(await house.pending()) == 2
+            read = await watch.ask(sidecar.get(conference_id))
+            assert read.status == 200 and read.body["metadata"]["source"] == "none"
+            command = await watch.ask(sidecar.lock(conference_id))
+            assert (command.status, command.message) == (503, "bus_unavailable")
+            assert not (await sidecar.ready()).body["checks"]["bus"]["ok"]
+            assert sidecar.service.announcer.waiting == 3
+            await asyncio.sleep(A_MINUTE)
+            assert heard.deliveries == []
+            house.bus.resume()
+            watch.lifted()
+            await back(watch, lambda: sidecar.lock(conference_id), 202)
+            await eventually(lambda: _is_locked(house, conference_id))
+            bodies = [orjson.loads(body) for body in await heard.wait(3)]
+            assert [body["ID"] for body in bodies] == made
+            assert (await ws.receive_json(timeout=5))["action"] == "gap"
+            assert (await sidecar.ready()).status == 200
+    ours = ("broker_not_connected", "broker_connected", "search_failed")
+    said = [(line["event"], line.get("reason")) for line in lines if line["event"] in ours]
+    assert said == [("broker_not_connected", "unreachable"), ("broker_connected", None)]
 
 
 async def _kept(house: House, count: int) -> bool:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
+from yarl import URL
 
 from crossbar_conferences.broker.port import Binding
 from crossbar_conferences.broker.rabbit import RabbitTransport
+from crossbar_conferences.dataset import mint_tokens
+from crossbar_conferences.store import health
+from crossbar_conferences.store.names import account_database
 from scripts.daemons import RabbitMQ
 from tests.faults.conftest import OPTIONS, House, Watch, back, open_house
+from tests.support.answers import Answer
 from tests.support.brokers import Inbox, eventually, running
-from tests.support.couch_proxy import CouchProxy, disk_full
+from tests.support.couch_proxy import LOCKS_AFTER, CouchProxy, Gate, disk_full
 
 
 @pytest.mark.fault(
@@ -205,3 +213,152 @@ async def test_store_disk_full(couchdb_url: str, broker: RabbitMQ, watch: Watch)
 
 async def _keeps(house: House, count: int) -> bool:
     return len(await house.pending()) == count
+
+
+USER = "sidecar"
+
+
+def _as_user(couch: CouchProxy, password: str) -> str:
+    return str(URL(couch.url).with_user(USER).with_password(password))
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that refuses us is asked again after two seconds, where it would be 1 to 140."""
+    for kind in health.PAUSES:
+        monkeypatch.setitem(health.PAUSES, kind, (2.0,))
+
+
+async def _refused(house: House, watch: Watch, known: str, kind: str) -> None:
+    """Everything that needs the store is a 503 that says when to come again; nothing else is told."""
+    sidecar = house.sidecar
+    # One at a time: what is under way when it begins is a wrong password each.
+    answers = [await watch.ask(sidecar.get(secrets.token_hex(16)))]
+    for _ in range(20):
+        assert (await watch.ask(sidecar.get(known))).status == 200
+        answers.append(await watch.ask(sidecar.create()))
+    answers.append(await watch.ask(sidecar.rename(known, "Other")))
+    for answer in answers:
+        assert (answer.status, answer.message) == (503, "datastore_unreachable"), answer.body
+        assert 1 <= int(answer.headers["Retry-After"]) <= 140
+    ready = await watch.ask(sidecar.ready())
+    assert ready.status == 503 and ready.body["checks"]["store"]["kind"] == kind
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.fault(
+    fault="the store's password is changed while we serve (shown with CouchDB 3.5's own answers, by a"
+    " proxy that asks for credentials)",
+    sees="reads of what is in memory: 200; all else: 503 `datastore_unreachable` with `Retry-After`;"
+    " `/readyz`: 503, `credentials_refused`",
+    keeps="every document that was answered 201; the user is not locked out by what comes after the first"
+    " refusal, since one request at a time asks again, ever more rarely",
+    recovers="by itself when the password is put back; else by a second user (rotate-credentials.md)",
+)
+async def test_store_password(couchdb_url: str, broker: RabbitMQ, watch: Watch) -> None:
+    """A password that was changed is a fault with a name, said once, and does not lock the user out."""
+    gate = Gate({USER: "first"})
+    async with (
+        CouchProxy(couchdb_url, gate) as couch,
+        open_house(couchdb_url, broker, store_url=_as_user(couch, "first")) as house,
+    ):
+        known = await house.sidecar.created()
+        await eventually(lambda: _is_warm(house, known))
+        gate.users[USER] = "second"
+        with capture_logs() as lines:
+            await _refused(house, watch, known, "credentials_refused")
+            assert 1 <= gate.wrong[USER] < LOCKS_AFTER
+            gate.users[USER] = "first"
+            watch.lifted()
+            await back(watch, house.sidecar.create, 201)
+        assert _said(lines) == [
+            ("store_unavailable", "credentials_refused", "Name or password is incorrect."),
+            ("store_available", None, None),
+        ]
+        assert (await house.sidecar.get(known)).status == 200
+        assert (await house.sidecar.ready()).status == 200
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.fault(
+    fault="the store locks our user out, since somebody at our address sent wrong passwords (shown as the"
+    " row above)",
+    sees="as above; `/readyz`: 503, `user_locked`",
+    keeps="every document that was answered 201",
+    recovers="by itself, within 15 seconds after the store lets the user in again",
+)
+async def test_store_user_locked(couchdb_url: str, broker: RabbitMQ, watch: Watch) -> None:
+    """A user who is locked out is told from one whose password is wrong."""
+    gate = Gate({USER: "first"})
+    async with (
+        CouchProxy(couchdb_url, gate) as couch,
+        open_house(couchdb_url, broker, store_url=_as_user(couch, "first")) as house,
+    ):
+        known = await house.sidecar.created()
+        await eventually(lambda: _is_warm(house, known))
+        gate.lock(USER)
+        before = couch.requests
+        with capture_logs() as lines:
+            await _refused(house, watch, known, "user_locked")
+            assert couch.requests - before < 10
+            gate.unlock(USER)
+            watch.lifted()
+            await back(watch, house.sidecar.create, 201)
+        [begun, over] = _said(lines)
+        assert begun[:2] == ("store_unavailable", "user_locked") and "temporarily locked" in str(begun[2])
+        assert over[0] == "store_available"
+        assert (await house.sidecar.ready()).status == 200
+
+
+def _said(lines: list[Any]) -> list[tuple[str, str | None, str | None]]:
+    """What was logged of the store's coming and going."""
+    events = ("store_unavailable", "store_available")
+    return [
+        (line["event"], line.get("reason"), line.get("said")) for line in lines if line["event"] in events
+    ]
+
+
+@pytest.mark.fault(
+    fault="our user has no right to one database of the store",
+    sees="what needs that database: 500 `datastore_fault`; all else: as ever; `/readyz`: 200, and names the"
+    " database under `rights_missing`",
+    keeps="everything",
+    recovers="with the first request after the right is given",
+)
+async def test_store_right_missing(couchdb_url: str, broker: RabbitMQ, watch: Watch) -> None:
+    """A missing right is the matter of the request that needs it, and no outage of the store."""
+    async with (
+        CouchProxy(couchdb_url) as couch,
+        open_house(couchdb_url, broker, store_url=couch.url) as house,
+    ):
+        sidecar = house.sidecar
+        other = sidecar.data.other.id
+        token = (await mint_tokens(house.eyes, sidecar.data))["other"]
+        where = account_database(other)
+
+        def no_right(request: web.Request) -> web.Response | None:
+            if unquote(request.path).lstrip("/").startswith(where):
+                body = {"error": "forbidden", "reason": "You are not allowed to access this db."}
+                return web.json_response(body, status=403)
+            return None
+
+        async def theirs() -> Answer:
+            path = f"/v2/accounts/{other}/conferences"
+            return await sidecar.call("GET", path, **{"X-Auth-Token": token})
+
+        couch.meddle = no_right
+        with capture_logs() as lines:
+            for _ in range(5):
+                answer = await watch.ask(theirs())
+                assert (answer.status, answer.message) == (500, "datastore_fault")
+            assert (await watch.ask(sidecar.create())).status == 201
+            ready = await watch.ask(sidecar.ready())
+        assert ready.status == 200
+        [lacking] = ready.body["checks"]["store"]["rights_missing"]
+        assert (lacking["database"], lacking["reason"]) == (where, "You are not allowed to access this db.")
+        assert [line["event"] for line in lines if line["event"].startswith("store_")] == [
+            "store_right_missing"
+        ]
+        couch.meddle = None
+        watch.lifted()
+        await back(watch, theirs, 200)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+from collections import Counter
 from collections.abc import Callable
 from types import TracebackType
 
@@ -25,13 +27,62 @@ def disk_full(request: web.Request) -> web.Response | None:
     return web.json_response(body, status=507)
 
 
+#: Wrong passwords after which CouchDB 3.4 and later lock a user out.
+LOCKS_AFTER = 5
+
+
+class Gate:
+    """Asks for Basic credentials with the statuses and bodies of CouchDB 3.5, which PouchDB Server has in
+    part only: a wrong password is a 401 and counts; the user of too many of them is refused with 403,
+    whatever the password, until `unlock` (in CouchDB: five minutes), and counts no more."""
+
+    def __init__(self, users: dict[str, str]) -> None:
+        self.users = users
+        #: Wrong passwords so far, by user.
+        self.wrong: Counter[str] = Counter()
+        self.locked: set[str] = set()
+
+    def lock(self, user: str) -> None:
+        """Somebody has sent too many wrong passwords from our address."""
+        self.locked.add(user)
+
+    def unlock(self, user: str) -> None:
+        """The time of a user who was locked out is over."""
+        self.locked.discard(user)
+        self.wrong.pop(user, None)
+
+    def refusal(self, request: web.Request) -> web.Response | None:
+        """The answer to whoever is not let in."""
+        user, password = _credentials(request.headers.get("Authorization", ""))
+        if user in self.locked:
+            reason = "Account is temporarily locked due to multiple authentication failures"
+            return web.json_response({"error": "forbidden", "reason": reason}, status=403)
+        if user and self.users.get(user) == password:
+            return None
+        self.wrong[user] += 1
+        if self.wrong[user] >= LOCKS_AFTER:
+            self.lock(user)
+        body = {"error": "unauthorized", "reason": "Name or password is incorrect."}
+        return web.json_response(body, status=401)
+
+
+def _credentials(header: str) -> tuple[str, str]:
+    scheme, _, text = header.partition(" ")
+    if scheme.lower() != "basic":
+        return "", ""
+    user, _, password = base64.b64decode(text).decode().partition(":")
+    return user, password
+
+
 class CouchProxy:
     """Stands on ``url`` between a client and a CouchDB; an async context manager.
 
-    ``meddle`` may be set at any time; ``None`` hands everything on."""
+    ``meddle`` may be set at any time; ``None`` hands everything on. With a ``gate`` clients are asked who
+    they are here, and the real one is not told."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, gate: Gate | None = None) -> None:
         self.meddle: Meddle | None = None
+        self.gate = gate
         self.requests = 0
         self._target = target.rstrip("/")
         self._runner: web.AppRunner | None = None
@@ -61,12 +112,18 @@ class CouchProxy:
 
     async def _answer(self, request: web.Request) -> web.Response:
         self.requests += 1
+        if self.gate is not None:
+            refused = self.gate.refusal(request)
+            if refused is not None:
+                return refused
         if self.meddle is not None:
             meddled = self.meddle(request)
             if meddled is not None:
                 return meddled
         assert self._http is not None
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
+        if self.gate is not None:
+            headers.pop("Authorization", None)
         async with self._http.request(
             request.method,
             URL(self._target + request.raw_path, encoded=True),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -115,23 +114,28 @@ class Serving:
         async for raw in self._process.stderr:
             text = raw.decode(errors="replace")
             self.output.append(text)
-            found = re.match(r"serving (http\S+), websocket (ws\S+)", text)
-            if found:
-                self._urls = {"api": found[1], "websocket": found[2]}
-            elif text.startswith("{"):
-                self.lines.append(orjson.loads(text))
+            if text.startswith("{"):
+                line = orjson.loads(text)
+                self.lines.append(line)
+                if line["event"] == "serving":
+                    self._urls = {"api": line["api"], "websocket": line["websocket"]}
             self._news.set()
 
 
 @asynccontextmanager
 async def serving(
-    amqp_url: str, couchdb_url: str, *flags: str, modules: Path | None = None
+    amqp_url: str | None,
+    couchdb_url: str | None,
+    *flags: str,
+    modules: Path | None = None,
+    wait: bool = True,
 ) -> AsyncIterator[Serving]:
     """Start ``serve`` on free ports; ended afterwards in any case. ``modules``: a folder that Python looks
-    into first."""
+    into first. Without the URLs a file that the flags name has to say them. ``wait``: until it serves."""
     operations_port = free_port()
     command = [sys.executable, "-m", "crossbar_conferences", "serve"]
-    command += ["--amqp-urls", amqp_url, "--couchdb-url", couchdb_url]
+    if amqp_url is not None and couchdb_url is not None:
+        command += ["--amqp-urls", amqp_url, "--couchdb-url", couchdb_url]
     command += ["--http-port", "0", "--websocket-port", "0", "--operations-port", str(operations_port)]
     process = await asyncio.create_subprocess_exec(
         *command,
@@ -142,7 +146,8 @@ async def serving(
     )
     served = Serving(process, f"http://127.0.0.1:{operations_port}")
     try:
-        await served.started()
+        if wait:
+            await served.started()
         yield served
     finally:
         await served.close()

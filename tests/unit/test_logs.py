@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import warnings
 from collections.abc import Callable
 
 import pytest
@@ -92,7 +93,23 @@ def test_what_an_http_server_says_shows_no_request(stderr: Callable[[], str]) ->
         raise ValueError("GET /x?token=opaque HTTP/1.1")
     except ValueError:
         logging.getLogger("aiohttp.server").exception("Error handling request from %s", "127.0.0.1")
-    assert stderr() == "ERROR aiohttp.server ValueError\n"
+    line = json.loads(stderr())
+    assert (line["event"], line["level"]) == ("library", "error")
+    assert (line["library"], line["text"]) == ("aiohttp.server", "ERROR aiohttp.server ValueError")
+
+
+def test_what_python_warns_of_is_a_line_too(stderr: Callable[[], str]) -> None:
+    """Whatever reads the log finds one JSON object a line, and nothing else."""
+    logs.configure("info", "json")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logging.captureWarnings(False)
+        logging.captureWarnings(True)
+        warnings.warn("old ways", DeprecationWarning, stacklevel=1)
+    logging.captureWarnings(False)
+    [line] = [json.loads(text) for text in stderr().splitlines()]
+    assert (line["event"], line["level"], line["library"]) == ("library", "warning", "py.warnings")
+    assert "old ways" in line["text"]
 
 
 def test_a_line_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,17 +138,18 @@ def test_a_line_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pieces.written[0].endswith("\n")
 
 
+@pytest.mark.parametrize("said", ["info", "warning", "error"])
 @pytest.mark.parametrize(("level", "style"), [("info", "json"), ("debug", "json"), ("info", "console")])
 async def test_the_line_of_a_request_is_like_any_other(
-    stderr: Callable[[], str], level: str, style: str
+    stderr: Callable[[], str], level: str, style: str, said: str
 ) -> None:
     """The short way to a line writes what structlog's way writes: context, scrubbed secrets and all."""
     logs.configure(level, style)
     logs.bind(request_id="r1")
     fields = {"path": f"/x?auth_token={JWT}", "status": 200, "account": None, "user": "hunter2"}
-    structlog.get_logger("test").info("request", **fields)
+    getattr(structlog.get_logger("test"), said)("request", **fields)
     expected = stderr()
-    logs.say("request", fields)
+    logs.say("request", fields, said)
     await asyncio.sleep(0)
     found = stderr()
     if style == "json":
@@ -150,6 +168,9 @@ async def test_the_line_of_a_request_has_a_level(stderr: Callable[[], str]) -> N
     logs.say("request", {"status": 200})
     await asyncio.sleep(0)
     assert stderr() == ""
+    logs.say("request", {"status": 503}, "warning")
+    await asyncio.sleep(0)
+    assert json.loads(stderr())["level"] == "warning"
 
 
 async def test_lines_stay_in_order_and_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,7 @@ from crossbar_conferences.store.names import ACCOUNTS, account_database
 from crossbar_conferences.store.views import design_of
 from scripts.daemons import PouchDB, RabbitMQ, free_port
 from tests.support.brokers import FAST, on_bus
+from tests.support.couch_proxy import CouchProxy, Gate
 
 pytestmark = pytest.mark.usefixtures("quiet_logs")
 
@@ -261,6 +262,34 @@ async def test_another_password_at_the_store(cluster: Cluster) -> None:
     findings = await found(flags)
     assert "refuses our credentials" in the_fault(findings, "store").text
     assert "hunter2" not in as_text(findings)
+
+
+async def test_a_user_who_is_locked_out_of_the_store(cluster: Cluster) -> None:
+    """4b: the password is right, and refused all the same: nobody is told to change it."""
+    gate = Gate({"kazoo": "hunter2"})
+    gate.lock("kazoo")
+    async with CouchProxy(cluster.store.url, gate) as couch:
+        flags = {"couchdb_url": couch.url, "couchdb_user": "kazoo", "couchdb_password": "hunter2"}
+        fault = the_fault(await found({**cluster.flags, **flags}), "store")
+    assert "has locked our user out: Account is temporarily locked" in fault.text
+    assert "leave the password as it is" in fault.advice and "hunter2" not in fault.text
+    assert gate.wrong.total() == 0
+
+
+async def test_a_user_without_a_right_at_the_store(cluster: Cluster) -> None:
+    """4c: the user is let in, and may not read what we need: the database is named, the password is right."""
+
+    def no_right(request: web.Request) -> web.Response | None:
+        if not request.path.startswith("/system_config"):
+            return None
+        body = {"error": "forbidden", "reason": "You are not allowed to access this db."}
+        return web.json_response(body, status=403)
+
+    async with CouchProxy(cluster.store.url) as couch:
+        couch.meddle = no_right
+        fault = the_fault(await found({**cluster.flags, "couchdb_url": couch.url}), "store")
+    assert "gives it no right to system_config" in fault.text
+    assert "server admin" in fault.advice
 
 
 async def test_a_store_that_is_not_kazoos(cluster: Cluster, tmp_path: Path) -> None:

@@ -2,9 +2,6 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
-from crossbar_conferences.broker.complaints import Complaints, place_of
 from crossbar_conferences.broker.counters import TransportCounters
 from crossbar_conferences.broker.dispatch import Dispatcher
 from crossbar_conferences.broker.port import Delivery
@@ -82,22 +79,3 @@ async def test_a_slow_handler_is_cancelled() -> None:
     await begun.wait()
     async with asyncio.timeout(1):
         await dispatcher.close()
-
-
-def test_complaints_are_bounded() -> None:
-    """One line of a kind in a while."""
-    now = 0.0
-    complaints = Complaints(clock=lambda: now, interval=60)
-    assert complaints.complain("dropped", "a")
-    assert not complaints.complain("dropped", "a")
-    assert complaints.complain("dropped", "b")
-    now = 61.0
-    assert complaints.complain("dropped", "a")
-
-
-def test_place_of_an_error() -> None:
-    """A log line says where an error was raised, without a traceback."""
-    with pytest.raises(ValueError, match="no") as caught:
-        raise ValueError("no")
-    assert place_of(caught.value).startswith("test_dispatch.py:")
-    assert place_of(ValueError()) == ""

@@ -117,6 +117,7 @@ def test_rows_and_fixtures_agree() -> None:
         "socket-replies",
         "socket-restrictions",
         "socket-token",
+        "store-refuses",
         "too-much-in-hand",
         "values-as-text",
         "vars-core",

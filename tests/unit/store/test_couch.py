@@ -13,19 +13,24 @@ from aiohttp.test_utils import TestServer, unused_port
 
 from crossbar_conferences.store import views
 from crossbar_conferences.store.couch import CouchStore
+from crossbar_conferences.store.health import Health
 from crossbar_conferences.store.names import account_database, encoded
 from crossbar_conferences.store.port import (
+    CredentialsRefused,
     DatabaseMissing,
     DocumentConflict,
     DocumentMissing,
     StoreError,
     StoreFault,
     StoreRefused,
+    StoreRefusesUs,
     StoreUnreachable,
+    UserLocked,
     View,
     ViewMissing,
     ViewQuery,
 )
+from tests.support.brokers import eventually
 
 DATABASE = account_database("a" * 32)
 PATH = f"/{encoded(DATABASE)}"
@@ -215,8 +220,11 @@ async def test_a_page_is_no_document(
         (409, "Document update conflict.", DocumentConflict),
         (400, "Invalid rev format", DocumentConflict),
         (400, "invalid_json", StoreFault),
-        (401, "Name or password is incorrect.", StoreRefused),
+        (401, "Name or password is incorrect.", CredentialsRefused),
+        (401, "Authentication required.", CredentialsRefused),
+        (401, "You are not a server admin.", StoreRefused),
         (403, "You are not allowed to access this db.", StoreRefused),
+        (403, "Account is temporarily locked due to multiple authentication failures", UserLocked),
         (412, "?", StoreFault),
         (412, "progress not possible", StoreUnreachable),
         (413, "document_too_large", StoreFault),
@@ -242,7 +250,10 @@ async def test_every_status_is_an_error_of_ours(
         assert type(caught.value) is expected
         assert "pa:ss" not in str(caught.value)
     is_error = expected not in (DocumentMissing, DatabaseMissing, DocumentConflict)
-    assert store.counters.errors == (len(calls) if is_error else 0)
+    # After a refusal of our user nothing is asked for a while.
+    asked = 1 if issubclass(expected, StoreRefusesUs) else len(calls)
+    assert len(server.requests) == asked
+    assert store.counters.errors == (asked if is_error else 0)
 
 
 @pytest.mark.parametrize(
@@ -369,3 +380,72 @@ async def test_a_view_that_may_not_be_installed(server: Server, store: CouchStor
     server.error(403, "You are not a db or server admin.")
     with pytest.raises(StoreRefused):
         await store.query(DATABASE, views.BY_ID, ViewQuery())
+
+
+async def test_what_the_store_says_is_passed_on_in_short(server: Server, store: CouchStore) -> None:
+    """Its reason is on one line, has no secret and no end of letters."""
+    server.error(401, "refused:\n\x1b[31m password=hunter2 " + "x" * 10_000)
+    with pytest.raises(CredentialsRefused) as caught:
+        await store.get(DATABASE, "x")
+    said = caught.value.said
+    assert said.startswith("refused: [31m password=[token] xxx") and len(said) == 200
+
+
+async def test_a_lack_of_rights_is_no_outage(server: Server, store: CouchStore) -> None:
+    """It is remembered for whoever looks at the store, and others are asked as before."""
+    server.error(403, "You are not allowed to access this db.")
+    for _ in range(3):
+        with pytest.raises(StoreRefused):
+            await store.get(DATABASE, "x")
+    assert len(server.requests) == 3 and store.health.trouble is None
+    [lacking] = store.health.lacking()
+    assert (lacking.database, lacking.said) == (DATABASE, "You are not allowed to access this db.")
+
+
+async def test_a_view_that_is_being_built_is_no_outage(server: Server, store: CouchStore) -> None:
+    """CouchDB answers no question to it before it is built; documents are read meanwhile."""
+
+    async def respond(request: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(30)
+        return web.Response()
+
+    server.answers.append(respond)
+    with pytest.raises(StoreUnreachable):
+        await store.query(DATABASE, views.BY_ID, ViewQuery())
+    assert store.health.trouble is None
+    with pytest.raises(StoreUnreachable):
+        await store.get(DATABASE, "x")
+    assert store.health.trouble is not None and store.health.trouble.kind == "unreachable"
+
+
+async def test_a_request_that_is_given_up_lets_the_next_one_look(server: Server, store: CouchStore) -> None:
+    """Who was about to find out whether we are let in again may go away."""
+    clock = _Clock()
+    store.health = Health(clock)
+    server.error(401, "Name or password is incorrect.")
+    with pytest.raises(CredentialsRefused):
+        await store.get(DATABASE, "x")
+    clock.now += 10
+    server.answers.clear()
+
+    async def respond(request: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(30)
+        return web.Response()
+
+    server.answers.append(respond)
+    looking = asyncio.create_task(store.get(DATABASE, "x"))
+    await eventually(lambda: len(server.requests) == 2)
+    looking.cancel()
+    await asyncio.gather(looking, return_exceptions=True)
+    clock.now += 1
+    server.answers.clear()
+    server.answer(200, {"_id": "x", "_rev": REV})
+    assert await store.get(DATABASE, "x")
+    assert store.health.trouble is None
+
+
+class _Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now

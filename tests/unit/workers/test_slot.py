@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from crossbar_conferences.workers.process import Worker
 from crossbar_conferences.workers.slot import Pace, Slot
@@ -23,6 +24,7 @@ class Pretended:
     is_good: bool = True
     over: asyncio.Event = field(default_factory=asyncio.Event)
     fate: str = "runs"
+    unfit: str | None = None
 
     async def ready(self, within: float) -> bool:
         return self.is_good
@@ -47,6 +49,7 @@ class Start:
     def __init__(self) -> None:
         self.started: list[Pretended] = []
         self.is_good = True
+        self.unfit: str | None = None
         self.failures = 0
         self._came = asyncio.Event()
 
@@ -54,7 +57,7 @@ class Start:
         if self.failures:
             self.failures -= 1
             raise OSError("no memory")
-        self.started.append(Pretended(len(self.started), is_good=self.is_good))
+        self.started.append(Pretended(len(self.started), is_good=self.is_good, unfit=self.unfit))
         self._came.set()
         return cast(Worker, self.started[-1])
 
@@ -127,3 +130,18 @@ async def test_one_that_dies_early_is_followed_ever_later(monkeypatch: pytest.Mo
         await start.wait(count)
     await slot.close()
     assert pauses == [0.1, 0.5, 1.0, 1.0, 0]
+
+
+async def test_a_worker_that_is_not_let_in_takes_nobodys_place() -> None:
+    """One whose password is refused would serve nothing; the old one still has what it came in with."""
+    start = Start()
+    slot = Slot(0, start, PACE)
+    await slot.open()
+    start.unfit = "CouchDB refuses our user name and password"
+    with capture_logs() as lines:
+        assert not await slot.replace()
+    assert [one.fate for one in start.started] == ["runs", "killed"]
+    assert (lines[0]["event"], lines[0]["reason"]) == ("worker_not_replaced", start.unfit)
+    start.unfit = None
+    assert await slot.replace()
+    await slot.close()

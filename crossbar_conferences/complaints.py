@@ -1,4 +1,4 @@
-"""Log lines about bad messages, bounded: one of a kind in a while, with how many were kept back."""
+"""Log lines about what comes again and again: one of a kind in a while, with how many were kept back."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ _log = structlog.get_logger(__name__)
 
 
 class Complaints:
-    """Logs the first of each kind of complaint, and then one a minute at most."""
+    """Logs the first of each kind of complaint of an event, and then one a minute at most. Kinds are few."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic, interval: float = INTERVAL) -> None:
         self._clock = clock
         self._interval = interval
-        self._last: dict[str, float] = {}
-        self._kept_back: dict[str, int] = {}
+        self._last: dict[tuple[str, str], float] = {}
+        self._kept_back: dict[tuple[str, str], int] = {}
 
     def complain(self, event: str, kind: str, **context: Any) -> bool:
         """Log ``event`` with this reason, unless one was just logged; whether it was."""
-        now = self._clock()
-        last = self._last.get(kind)
+        now, key = self._clock(), (event, kind)
+        last = self._last.get(key)
         if last is not None and now - last < self._interval:
-            self._kept_back[kind] = self._kept_back.get(kind, 0) + 1
+            self._kept_back[key] = self._kept_back.get(key, 0) + 1
             return False
-        self._last[kind] = now
-        _log.warning(event, reason=kind, kept_back=self._kept_back.pop(kind, 0), **context)
+        self._last[key] = now
+        _log.warning(event, reason=kind, kept_back=self._kept_back.pop(key, 0), **context)
         return True
 
 
