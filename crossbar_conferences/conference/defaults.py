@@ -16,7 +16,7 @@ from ..resources import schema as load
 
 # As Erlang reads numbers: an exponent needs a fraction before it.
 _NUMBER = re.compile(r"[+-]?[0-9]{1,400}(\.[0-9]{1,400}([eE][+-]?[0-9]{1,3})?)?")
-_WHOLE = re.compile(r"[+-]?[0-9]{1,20}")
+_WHOLE = re.compile(r"-?[0-9]{1,20}")
 _BOOLEANS = {"true": True, "false": False}
 
 

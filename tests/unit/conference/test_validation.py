@@ -234,7 +234,7 @@ def test_an_action_with_values_as_text(given: Any, read: Any) -> None:
     assert (found.errors, found.value) == ({}, read)
 
 
-@pytest.mark.parametrize("wrong", ["2.7", "", " 2", "0x2", "two", 2.7, True, None, ["2"], "true"])
+@pytest.mark.parametrize("wrong", ["2.7", "", "+2", " 2", "0x2", "two", 2.7, True, None, ["2"], "true"])
 def test_an_action_never_rounds(wrong: Any) -> None:
     """What is no whole number names nobody, and is told as it came."""
     found = validate_action("conferences.actions.participants", {"ids": ["3", wrong]})
