@@ -44,7 +44,9 @@ def why_unreachable(error: BaseException) -> str:
         if isinstance(one, socket.gaierror):
             return "nobody knows a host of that name"
         if isinstance(one, ssl.SSLCertVerificationError):
-            return f"its certificate is not accepted: {one.verify_message}"
+            # aiohttp has an error of this class that holds the one of OpenSSL.
+            found = getattr(one, "certificate_error", one)
+            return f"its certificate is not accepted: {getattr(found, 'verify_message', None) or found}"
         if isinstance(one, ssl.SSLError):
             return "it does not speak TLS as we do"
     return NO_ANSWER if isinstance(error, TimeoutError) else type(error).__name__

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import socket
 import ssl
+from types import SimpleNamespace
+from typing import Any
 
 import aiormq.exceptions
 import pytest
+from aiohttp import ClientConnectorCertificateError
 
 from crossbar_conferences.broker.failures import CLOSED, NO_ANSWER, failure
 from crossbar_conferences.broker.faults import CREDENTIALS_REFUSED, UNREACHABLE, VHOST_REFUSED
@@ -16,6 +19,15 @@ def _from(error: BaseException, cause: BaseException) -> BaseException:
     error.__cause__ = cause
     return error
 
+
+def _untrusted() -> ssl.SSLCertVerificationError:
+    error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    error.verify_message = "self-signed certificate"
+    return error
+
+
+#: What aiohttp says of a connection, as far as its errors look at it.
+_KEY: Any = SimpleNamespace(host="couch", port=6984, is_ssl=True)
 
 MISSING = "NOT_ALLOWED - vhost nope not found"
 NO_RIGHT = "NOT_ALLOWED - access to vhost '/' refused for user 'u'"
@@ -43,6 +55,8 @@ NO_RIGHT = "NOT_ALLOWED - access to vhost '/' refused for user 'u'"
         ),
         (TimeoutError(), UNREACHABLE, NO_ANSWER),
         (_from(ConnectionError(), ssl.SSLError(1, "wrong version")), UNREACHABLE, "TLS"),
+        (ClientConnectorCertificateError(_KEY, _untrusted()), UNREACHABLE, "self-signed"),
+        (ClientConnectorCertificateError(_KEY, ssl.CertificateError("odd")), UNREACHABLE, "not accepted"),
         (RuntimeError("secret"), UNREACHABLE, "RuntimeError"),
     ],
 )
