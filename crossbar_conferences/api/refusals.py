@@ -23,7 +23,7 @@ from . import envelope, responses
 from .errors import ApiError, malformed_request
 from .exchange import Exchange
 from .reception import request_id
-from .request_line import encoded, is_unfinished
+from .request_line import encoded, is_plain, is_unfinished
 from .sniffing import Unsniffed
 
 log = structlog.get_logger(__name__)
@@ -126,7 +126,7 @@ class _Connection(Unsniffed):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came; called by the event loop."""
-        if data and (self._held or self._may_begin()):
+        if self._held or (data and not is_plain(data) and self._may_begin()):
             data, self._held = self._held + data, b""
             if len(data) <= self._longest_line and is_unfinished(data):
                 self._held = data

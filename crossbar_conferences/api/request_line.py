@@ -16,6 +16,11 @@ _LINE: Final = re.compile(rb"[\r\n]*[A-Z]{3,16} ([^ \r\n]+) HTTP/[0-9]\.[0-9]\r?
 _BEYOND: Final = re.compile(rb"[\x80-\xff]")
 
 
+def is_plain(data: bytes) -> bool:
+    """Whether nothing need be looked at, as nearly always: a line that is all there, and ASCII throughout."""
+    return data.isascii() and data[:1].isupper() and b"\n" in data
+
+
 def is_unfinished(data: bytes) -> bool:
     """Whether these bytes are a request line whose end has not come yet."""
     return _UNFINISHED.fullmatch(data) is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crossbar_conferences.api.request_line import encoded, is_unfinished
+from crossbar_conferences.api.request_line import encoded, is_plain, is_unfinished
 
 
 def test_a_target_is_encoded() -> None:
@@ -55,3 +55,21 @@ def test_everything_else_stays(data: bytes) -> None:
 def test_unfinished_lines(data: bytes, expected: bool) -> None:
     """Only what can become a request line is waited for."""
     assert is_unfinished(data) is expected
+
+
+@pytest.mark.parametrize(
+    "data", [b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"PUT /x HTTP/1.1\n\n{}", b"Body\n"]
+)
+def test_what_is_plain_needs_no_look(data: bytes) -> None:
+    """Nothing of it would be held or changed."""
+    assert is_plain(data)
+    assert not is_unfinished(data)
+    assert encoded(data) == data
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"GET /", b"GET / HTTP/1.1\r", b"\r\nGET /", b"GET /\xc3\xbc HTTP/1.1\r\n"]
+)
+def test_what_is_not_plain(data: bytes) -> None:
+    """It is looked at."""
+    assert not is_plain(data)
