@@ -71,6 +71,20 @@ async def test_the_answer_is_mapped(world: World) -> None:
     assert (body["App-Name"], body["Msg-ID"]) == ("crossbar", answer.body["request_id"])
 
 
+async def test_endpoints_as_people_write_them(world: World) -> None:
+    """A number with blanks and brackets, a `tel:` and a `sips:` address reach the switch as it dials them."""
+    conference_id = await world.create()
+    given = ["+1 (415) 555-0100", "tel:+44-20-7946-0958", "SIPS:bob@example.com"]
+    answer = await world.act(conference_id, "dial", {"endpoints": given, "timeout": 2})
+    assert answer.status == 202, answer.text
+    (message,) = world.commands
+    sip, tel, number = message["Endpoints"]
+    assert (number["To-DID"], tel["To-DID"]) == ("+14155550100", "+442079460958")
+    assert (sip["Route"], sip["SIP-Transport"]) == ("sips:bob@example.com", "tls")
+    told = {one["status"] for one in answer.data["endpoint_responses"]}
+    assert told == {"success"}
+
+
 async def test_some_answer_and_some_do_not(world: World) -> None:
     """Busy, unanswered and answered legs in one dial: each says its own."""
     conference_id = await world.create()
