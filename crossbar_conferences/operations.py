@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from .api.envelope import dumps
-from .broker.faults import BLOCKED, CREDENTIALS_REFUSED, QUEUE_LOST, UNREACHABLE
+from .broker.faults import BLOCKED, NOT_CONNECTED, QUEUE_LOST
 from .describe import asyncapi, openapi
 from .kapi.nodes import sidecar_host
 from .store.port import StoreError, StoreUnreachable
@@ -130,8 +130,7 @@ class Operations:
 
 def _no_broker(service: Service) -> dict[str, object]:
     """That no broker is connected, and what is known of each."""
-    kinds = (UNREACHABLE, CREDENTIALS_REFUSED)
-    brokers = {one.broker: one.kind for one in service.bus.transport.faults if one.kind in kinds}
+    brokers = {one.broker: one.kind for one in service.bus.transport.faults if one.kind in NOT_CONNECTED}
     reason = "no message broker is connected"
     return {"ok": False, "reason": reason, **({"brokers": brokers} if brokers else {})}
 

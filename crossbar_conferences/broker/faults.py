@@ -8,11 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-#: The broker cannot be reached; it refuses us; it refuses us the virtual host, or has none of that name; an
-#: exchange has other flags than Kazoo's.
+#: The broker cannot be reached; it refuses us; it refuses us the virtual host, or has none of that name.
 UNREACHABLE = "unreachable"
 CREDENTIALS_REFUSED = "credentials_refused"
 VHOST_REFUSED = "vhost_refused"
+#: Why there is no connection to a broker: one of these holds at a time.
+NOT_CONNECTED: Final = frozenset({UNREACHABLE, CREDENTIALS_REFUSED, VHOST_REFUSED})
+#: An exchange has other flags than Kazoo's.
 EXCHANGE_FLAGS = "exchange_flags"
 CONSUMER_REFUSED = "consumer_refused"
 #: The broker takes no messages: it is short of memory or disk.

@@ -22,11 +22,10 @@ from .connections import CLOSE_TIMEOUT, Connection, broker_name
 from .failures import failure
 from .faults import (
     BLOCKED,
-    CREDENTIALS_REFUSED,
     EXCHANGE_DELETED,
     EXCHANGE_FLAGS,
+    NOT_CONNECTED,
     UNREACHABLE,
-    VHOST_REFUSED,
     Fault,
     Faults,
 )
@@ -41,9 +40,6 @@ _log = structlog.get_logger(__name__)
 
 #: How RabbitMQ says that what was published to is not there.
 _NO_EXCHANGE = re.compile(r"no exchange '([^']{1,127})'")
-
-#: Of these a broker has one at most: why it is not connected.
-_NOT_CONNECTED = frozenset({UNREACHABLE, CREDENTIALS_REFUSED, VHOST_REFUSED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +203,7 @@ class Link:
             closed = asyncio.Event()
             lost.append(closed)
             self._publisher = await self._open_publisher(writing, closed)
-            self._faults.clear(self.name, *_NOT_CONNECTED)
+            self._faults.clear(self.name, *NOT_CONNECTED)
             _log.info("broker_connected", broker=self.name, zone=self.zone)
             self.connection = reading
             self._changed(self)
@@ -306,7 +302,7 @@ class Link:
 
     def _note_failure(self, error: Exception) -> None:
         kind, detail = failure(error)
-        self._faults.clear(self.name, *_NOT_CONNECTED - {kind})
+        self._faults.clear(self.name, *NOT_CONNECTED - {kind})
         self._note_absence(kind, type(error).__name__, detail)
 
     def _note_absence(self, kind: str, error: str, detail: str | None = None) -> None:

@@ -14,7 +14,7 @@ from ..broker.faults import (
     CONSUMER_REFUSED,
     CREDENTIALS_REFUSED,
     EXCHANGE_FLAGS,
-    UNREACHABLE,
+    NOT_CONNECTED,
     VHOST_REFUSED,
     Fault,
 )
@@ -29,8 +29,6 @@ GRACE = 1.0
 _LOOK_EVERY = 0.1
 
 APP = "ecallmgr"
-
-_DOWN = (UNREACHABLE, CREDENTIALS_REFUSED, VHOST_REFUSED)
 
 
 async def check_brokers(
@@ -67,12 +65,12 @@ async def _until_known(settings: Settings, transport: RabbitTransport) -> None:
 
 
 def _down(transport: RabbitTransport) -> set[str]:
-    return {fault.broker for fault in transport.faults if fault.kind in _DOWN}
+    return {fault.broker for fault in transport.faults if fault.kind in NOT_CONNECTED}
 
 
 def _brokers(settings: Settings, transport: RabbitTransport) -> Iterator[Finding]:
     origin = settings.origins.get("amqp_urls", "amqp_urls")
-    faults = {fault.broker: fault for fault in transport.faults if fault.kind in _DOWN}
+    faults = {fault.broker: fault for fault in transport.faults if fault.kind in NOT_CONNECTED}
     own = list(dict.fromkeys(broker_name(url) for url in settings.amqp_urls))
     others = list(dict.fromkeys((zone, broker_name(url)) for zone, url in settings.amqp_zone_urls))
     nobody = not any(name in transport.brokers_up for name in own)
