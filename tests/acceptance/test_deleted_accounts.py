@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-import orjson
 import pytest
 
 from crossbar_conferences.api.errors import CATALOGUE
@@ -44,22 +43,6 @@ class Doomed:
     def database(self) -> str:
         """Its database."""
         return account_database(self.id)
-
-    async def say(self, event: str, database: str, type_: str, doc_id: str) -> None:
-        """Announce a change, as the Erlang node that made it does."""
-        body = {
-            "Event-Category": "configuration",
-            "Event-Name": event,
-            "ID": doc_id,
-            "Type": type_,
-            "Database": encoded(database),
-            "App-Name": "datamgr",
-            "App-Version": "1.0.0",
-            "Node": "kazoo_apps@elsewhere",
-            "Msg-ID": secrets.token_hex(8),
-        }
-        key = f"{event}.{encoded(database)}.{type_}.{encoded(doc_id)}"
-        await self.house.stranger.publish("configuration", key, orjson.dumps(body))
 
     async def drop_database(self) -> None:
         """Remove the database, and tell nobody."""
@@ -104,25 +87,25 @@ async def _account(house: House) -> Doomed:
 
 async def _soft_deleted(doomed: Doomed) -> None:
     await doomed.mark(doomed.database)
-    await doomed.say("doc_deleted", doomed.database, "account", doomed.id)
+    await doomed.house.say_changed("doc_deleted", doomed.database, "account", doomed.id)
 
 
 async def _as_kazoo_does(doomed: Doomed) -> None:
     await doomed.drop_database()
-    await doomed.say("db_deleted", doomed.database, "database", doomed.database)
+    await doomed.house.say_changed("db_deleted", doomed.database, "database", doomed.database)
     await doomed.mark(ACCOUNTS)
-    await doomed.say("doc_deleted", ACCOUNTS, "account", doomed.id)
+    await doomed.house.say_changed("doc_deleted", ACCOUNTS, "account", doomed.id)
 
 
 async def _only_its_copy_is_told_of(doomed: Doomed) -> None:
     await doomed.drop_database()
     await doomed.mark(ACCOUNTS)
-    await doomed.say("doc_deleted", ACCOUNTS, "account", doomed.id)
+    await doomed.house.say_changed("doc_deleted", ACCOUNTS, "account", doomed.id)
 
 
 async def _only_the_database_is_told_of(doomed: Doomed) -> None:
     await doomed.drop_database()
-    await doomed.say("db_deleted", doomed.database, "database", doomed.database)
+    await doomed.house.say_changed("db_deleted", doomed.database, "database", doomed.database)
 
 
 WAYS: list[Callable[[Doomed], Awaitable[None]]] = [
@@ -255,7 +238,7 @@ async def test_an_account_that_comes_back_is_served(house: House) -> None:
     stored = dict(await house.store.inner.get(doomed.database, doomed.id))
     del stored["pvt_deleted"]
     await house.store.inner.put(doomed.database, stored)
-    await doomed.say("doc_edited", doomed.database, "account", doomed.id)
+    await doomed.house.say_changed("doc_edited", doomed.database, "account", doomed.id)
 
     async def back() -> bool:
         return (await house.get(house.path(account=doomed.id))).status == 200

@@ -10,14 +10,13 @@ import secrets
 import time
 from collections.abc import AsyncIterator
 
-import orjson
 import pytest
 import pytest_asyncio
 
 from crossbar_conferences.clock import gregorian_seconds
 from crossbar_conferences.commands.sweeping import Pace, Sweeper
 from crossbar_conferences.store import own
-from crossbar_conferences.store.names import ACCOUNTS, account_database, encoded
+from crossbar_conferences.store.names import ACCOUNTS, account_database
 from crossbar_conferences.store.own_documents import own_document
 from crossbar_conferences.store.reservations import Claim
 from tests.support.brokers import eventually
@@ -57,23 +56,6 @@ async def kept(house: House, account_id: str, conference_id: str | None = None) 
         for one in found
         if one is not None and one.account_id == account_id and conference_id in (None, one.conference_id)
     )
-
-
-async def say(house: House, event: str, database: str, type_: str, doc_id: str) -> None:
-    """Announce a change, as the Erlang node that made it does."""
-    body = {
-        "Event-Category": "configuration",
-        "Event-Name": event,
-        "ID": doc_id,
-        "Type": type_,
-        "Database": encoded(database),
-        "App-Name": "datamgr",
-        "App-Version": "1.0.0",
-        "Node": "kazoo_apps@elsewhere",
-        "Msg-ID": secrets.token_hex(8),
-    }
-    key = f"{event}.{encoded(database)}.{type_}.{encoded(doc_id)}"
-    await house.stranger.publish("configuration", key, orjson.dumps(body))
 
 
 async def made(house: House) -> str:
@@ -146,7 +128,7 @@ async def test_what_kazoo_deletes_goes_with_the_message(house: House, sweeper: S
     assert await kept(house, house.account, conference_id) == ["conference", "name", "number"]
     stored = await house.store.inner.get(house.database, conference_id)
     await house.store.inner.put(house.database, {**stored, "pvt_deleted": True})
-    await say(house, "doc_deleted", house.database, "conference", conference_id)
+    await house.say_changed("doc_deleted", house.database, "conference", conference_id)
 
     async def gone() -> bool:
         return await kept(house, house.account, conference_id) == []
@@ -159,9 +141,9 @@ async def test_a_message_that_is_not_true_removes_nothing(house: House, sweeper:
     conference_id = await house.create()
     await sweeper.start()
     for _ in range(3):
-        await say(house, "doc_deleted", house.database, "conference", conference_id)
-        await say(house, "doc_deleted", house.database, "account", house.account)
-        await say(house, "db_deleted", house.database, "database", house.database)
+        await house.say_changed("doc_deleted", house.database, "conference", conference_id)
+        await house.say_changed("doc_deleted", house.database, "account", house.account)
+        await house.say_changed("db_deleted", house.database, "database", house.database)
     await house.quiet()
     await eventually(lambda: not sweeper._due)
     await sweeper.sweep()
@@ -184,8 +166,8 @@ async def test_of_a_deleted_account_nothing_stays(house: House, sweeper: Sweeper
     assert len(await kept(house, account_id)) == 3
     await sweeper.start()
     await store.put(ACCOUNTS, {**await store.get(ACCOUNTS, account_id), "pvt_deleted": True})
-    await say(house, "db_deleted", database, "database", database)
-    await say(house, "doc_deleted", ACCOUNTS, "account", account_id)
+    await house.say_changed("db_deleted", database, "database", database)
+    await house.say_changed("doc_deleted", ACCOUNTS, "account", account_id)
 
     async def gone() -> bool:
         return await kept(house, account_id) == []

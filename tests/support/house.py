@@ -23,7 +23,7 @@ from crossbar_conferences.service import Service
 from crossbar_conferences.settings import load
 from crossbar_conferences.store.couch import CouchStore
 from crossbar_conferences.store.memory import MemoryStore
-from crossbar_conferences.store.names import account_database
+from crossbar_conferences.store.names import account_database, encoded
 from crossbar_conferences.store.port import Document, Store
 from crossbar_conferences.switch.cluster import Cluster, ZonePlan
 from tests.support.answers import Answer, read
@@ -117,6 +117,22 @@ class House:
     async def stored(self, doc_id: str) -> Document:
         """A document of the main account, as it is stored."""
         return await self.store.inner.get(self.database, doc_id)
+
+    async def say_changed(self, event: str, database: str, type_: str, doc_id: str) -> None:
+        """Announce a change, as the Erlang node that made it does."""
+        body = {
+            "Event-Category": "configuration",
+            "Event-Name": event,
+            "ID": doc_id,
+            "Type": type_,
+            "Database": encoded(database),
+            "App-Name": "datamgr",
+            "App-Version": "1.0.0",
+            "Node": "kazoo_apps@elsewhere",
+            "Msg-ID": secrets.token_hex(8),
+        }
+        key = f"{event}.{encoded(database)}.{type_}.{encoded(doc_id)}"
+        await self.stranger.publish("configuration", key, orjson.dumps(body))
 
     async def empty(self) -> None:
         """Delete every conference of the main account."""
